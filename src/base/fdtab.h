@@ -1,0 +1,25 @@
+/*
+ * fdtab: the table of open descriptors, made to be exactly what a domain's
+ * contract says (include/postern/fds.h).
+ */
+#ifndef POSTERN_BASE_FDTAB_H
+#define POSTERN_BASE_FDTAB_H
+
+#include "base/poison.h"
+
+enum { FDTAB_MAX = 16 };
+
+/*
+ * Moves fds[0..n) to the numbers base, base+1, ... in that order, whatever
+ * numbers they have now, without close-on-exec, and closes every descriptor
+ * from base+n on. Descriptors below base stay. Returns 0, or -1 with errno.
+ */
+int fdtab_place(int base, const int *fds, int n);
+
+/*
+ * Are 0 to last all open? Closes everything above last. Returns 0, or -1 with
+ * errno EBADF when one is missing: somebody started this program by hand.
+ */
+int fdtab_exactly(int last);
+
+#endif
