@@ -1,0 +1,40 @@
+/*
+ * report: what a warm parent tells the master, and KILL, the one order that a
+ * warm parent takes. Both name a connection by the master's number.
+ */
+#ifndef POSTERN_REPORT_H
+#define POSTERN_REPORT_H
+
+#include "base/buf.h"
+#include "postern/login.h"
+
+#include <stdint.h>
+
+enum report_kind {
+	REPORT_READY = 1,    /* set up and serving; connection is 0 */
+	REPORT_STARTED = 2,  /* a child for this connection: pid */
+	REPORT_ENDED = 3,    /* it is reaped: pid, status as from wait(2) */
+	REPORT_ACCEPTED = 4, /* from an auth child: account (the name as stored) */
+	/* from auth, parent or child: the mechanisms it can verify now (a set as
+	 * facts.mechanisms); connection is 0; before READY, and when they change */
+	REPORT_OFFER = 5,
+};
+
+struct report {
+	enum report_kind kind;
+	uint64_t connection;
+	int32_t pid;	     /* STARTED, ENDED */
+	int32_t status;	     /* ENDED */
+	struct span account; /* ACCEPTED; 1 to LOGIN_NAME_MAX octets */
+	uint32_t mechanisms; /* OFFER */
+};
+
+void report_encode(struct buf *message, const struct report *report);
+int report_decode(struct span message, struct report *report);
+
+/* Master to a warm parent: end the child of this connection with SIGKILL. No
+ * child of that number: nothing happens. */
+void kill_encode(struct buf *message, uint64_t connection);
+int kill_decode(struct span message, uint64_t *connection);
+
+#endif

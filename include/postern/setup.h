@@ -1,0 +1,69 @@
+/*
+ * setup: what the master's configuration means for one domain; the first
+ * message on each control channel. Each domain is told what it needs and no
+ * more: the gate does not learn where accounts are kept.
+ */
+#ifndef POSTERN_SETUP_H
+#define POSTERN_SETUP_H
+
+#include "base/buf.h"
+#include "postern/maildrop.h"
+
+#include <stdint.h>
+
+enum {
+	SETUP_HOSTNAME_MAX = 255,
+	SETUP_PATH_MAX = 511,
+	SETUP_SOURCES_MAX = 8,
+	SETUP_NAME_MAX = 32, /* a Unix user name */
+};
+
+struct gate_setup {
+	char hostname[SETUP_HOSTNAME_MAX + 1];
+	uint32_t login_seconds; /* from the connection to a good login */
+	uint32_t attempts;	/* logins tried per connection */
+	uint32_t bad_commands;	/* per connection */
+	bool certificate;	/* FD_GATE_CERTIFICATE and FD_GATE_KEY hold PEM */
+	char certificate_path[SETUP_PATH_MAX + 1]; /* for messages only */
+	char key_path[SETUP_PATH_MAX + 1];	   /* for messages only */
+};
+
+enum source_kind {
+	SOURCE_PAM = 1,	   /* argument: the PAM service */
+	SOURCE_SQLITE = 2, /* argument: the database file */
+};
+
+struct source_setup {
+	enum source_kind kind;
+	char argument[SETUP_PATH_MAX + 1];
+	enum maildrop_kind maildrop;
+	char template[SETUP_PATH_MAX + 1]; /* absolute; %u %n %d %h */
+	char owner[SETUP_NAME_MAX + 1];	   /* virtual users' Unix user; or empty */
+};
+
+struct auth_setup {
+	char hostname[SETUP_HOSTNAME_MAX + 1];
+	bool root;  /* the server changes users; else PAM and owners are refused */
+	bool check; /* only to see whether it would start: change nothing */
+	uint32_t sources_n;
+	struct source_setup sources[SETUP_SOURCES_MAX];
+};
+
+struct session_setup {
+	bool root;
+	uint32_t idle_seconds; /* the autologout timer, RFC 1939 section 3 */
+	uint32_t bad_commands;
+	/* A session without a command for so long yields to a new login; at most
+	 * idle_seconds. */
+	uint32_t takeover_seconds;
+	uint32_t undo_seconds; /* deleted Maildir messages are kept so long; 0: not */
+};
+
+void gate_setup_encode(struct buf *message, const struct gate_setup *setup);
+int gate_setup_decode(struct span message, struct gate_setup *setup);
+void auth_setup_encode(struct buf *message, const struct auth_setup *setup);
+int auth_setup_decode(struct span message, struct auth_setup *setup);
+void session_setup_encode(struct buf *message, const struct session_setup *setup);
+int session_setup_decode(struct span message, struct session_setup *setup);
+
+#endif
