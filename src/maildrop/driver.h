@@ -1,0 +1,49 @@
+/*
+ * driver: what a kind of maildrop implements. maildrop.c holds what all kinds
+ * share (the snapshot's array, the marks) and calls these. A driver is a file
+ * and a row in maildrop.c.
+ */
+#ifndef POSTERN_MAILDROP_DRIVER_H
+#define POSTERN_MAILDROP_DRIVER_H
+
+#include "postern/maildrop.h"
+
+struct maildrop_message {
+	uint64_t size;	 /* octets on the wire */
+	uint64_t stored; /* octets as stored */
+	uint64_t at;	 /* the driver's: mbox offset; Maildir name offset */
+	bool marked;
+};
+
+struct maildrop {
+	const struct maildrop_driver *driver;
+	char path[MAILDROP_PATH_MAX + 1];
+	int state; /* the state directory (borrowed), or -1 */
+	uint32_t undo_seconds;
+	struct maildrop_message *messages;
+	size_t count, room;
+	void *state; /* the driver's own */
+};
+
+struct maildrop_driver {
+	enum maildrop_kind kind;
+	const char *name;
+	int (*open)(struct maildrop *drop, struct maildrop_fault *fault);
+	void (*close)(struct maildrop *drop);
+	int (*uid)(struct maildrop *drop, size_t i, char uid[MAILDROP_UID_MAX + 1]);
+	int (*body_open)(struct maildrop *drop, size_t i, struct maildrop_body *body,
+		struct maildrop_fault *fault);
+	int (*commit)(struct maildrop *drop, struct maildrop_done *done,
+		struct maildrop_fault *fault);
+};
+
+extern const struct maildrop_driver maildrop_maildir, maildrop_mbox;
+
+/* A new message at the end of the snapshot, all zero; NULL when there is no
+ * memory or the maximum is reached (errno is set). Moves the array. */
+struct maildrop_message *maildrop_append(struct maildrop *drop);
+
+/* "what path: strerror(errno)" into *fault, errno unharmed; returns -1. */
+int maildrop_fail(struct maildrop_fault *fault, const char *what, const char *path);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * warm: the loop of every warm parent. It receives set-up, facts and
+ * descriptors from above, forks one child per connection, reaps, reports, and
+ * never reads what a peer wrote.
+ *
+ * Life: warm_begin() (the descriptor table, signals, the set-up message), the
+ * program's own slow preparations, warm_ready(), warm_run() (does not return).
+ *
+ * Ends when its channels are closed from above and its last child is gone
+ * (a reload, a refresh: sessions live on), or on SIGTERM, which it passes to
+ * its children, as soon as they are gone.
+ */
+#ifndef POSTERN_WARM_H
+#define POSTERN_WARM_H
+
+#include "base/buf.h"
+#include "postern/abi.h"
+
+#include <stdint.h>
+
+struct warm_work {
+	/* Where work comes from: FD_CONTROL, or another channel from above. */
+	int intake;
+	/* Descriptors that come with each piece of work; at most FDPASS_MAX. */
+	size_t descriptors;
+	/*
+	 * In the parent: decodes one message of the intake into self. Returns the
+	 * connection's number, or 0 when it is no message of this program.
+	 */
+	uint64_t (*decode)(void *self, struct span message);
+	/*
+	 * In the child, right after fork, with default signal handling: lays its
+	 * descriptor table, drops, serves and ends with an exit code of
+	 * base/die.h. The parent's channels are still open: fdtab_place().
+	 */
+	_Noreturn void (*child)(void *self, const int *fds);
+	void *self;
+};
+
+/*
+ * Names the program for the log, asserts that descriptors 0 to last are open
+ * and no other, makes the process non-dumpable, blocks the signals of the loop
+ * and receives the set-up message into message (an initialised buf of
+ * MESSAGE_MAX + 1 at least). Dies if any of it fails. Dies with EXIT_MALFORMED and
+ * a line that says so when it was started by hand.
+ */
+void warm_begin(const char *program, int last, struct buf *message);
+
+/* Tells the master that work may come. Dies when it cannot. */
+void warm_ready(void);
+
+_Noreturn void warm_run(const struct warm_work *work);
+
+#endif
