@@ -22,7 +22,7 @@ struct maildrop {
 	uint32_t undo_seconds;
 	struct maildrop_message *messages;
 	size_t count, room;
-	void *state; /* the driver's own */
+	void *own; /* the driver's */
 };
 
 struct maildrop_driver {
