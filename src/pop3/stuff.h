@@ -14,13 +14,14 @@
 struct stuff {
 	bool inside; /* not at the beginning of a line */
 	bool cr;     /* the last octet was CR */
+	bool blank;  /* inside a line that is so far a CR alone */
 };
 
 /* The state at the first octet of a message: all zero. */
 void stuff_begin(struct stuff *stuff);
 
 /* Worst growth of a block: n octets become at most STUFF_GROWTH * n. */
-enum { STUFF_GROWTH = 3 };
+enum { STUFF_GROWTH = 2 };
 
 /*
  * Appends the wire form of block to out, which must have room for
