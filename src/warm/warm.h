@@ -33,7 +33,7 @@ struct warm_work {
 	 * descriptor table, drops, serves and ends with an exit code of
 	 * base/die.h. The parent's channels are still open: fdtab_place().
 	 */
-	_Noreturn void (*child)(void *self, const int *fds);
+	void (*child)(void *self, const int *fds) __attribute__((noreturn));
 	void *self;
 };
 
