@@ -296,7 +296,9 @@ static void turn(struct warm *w)
 	int n = ppoll(p, 2, NULL, &none);
 	if (n < 0 && errno != EINTR)
 		die(EXIT_TEMPORARY, "ppoll");
-	if (child_ended)
+	/* ppoll(2) lets no signal in when a channel is ready already: under load
+	 * the children are looked after without one. */
+	if (child_ended || (n > 0 && w->children.n > 0))
 		reap(w);
 	if (told_to_end)
 		end_children(w);
