@@ -81,7 +81,8 @@ void maildrop_close(struct maildrop *drop);
 size_t maildrop_count(const struct maildrop *drop);
 
 /* Octets that RETR sends for message i: CRLF line ends, before dot-stuffing
- * (RFC 1939 section 11). Known since open. */
+ * (RFC 1939 section 11). Known since open; maildrop_body_open() corrects it when
+ * it finds that a cached size was wrong, so ask after it, not before. */
 uint64_t maildrop_size(const struct maildrop *drop, size_t i);
 
 /*
@@ -94,8 +95,9 @@ int maildrop_uid(struct maildrop *drop, size_t i, char uid[MAILDROP_UID_MAX + 1]
 /*
  * Begins to read message i as it is stored (line ends and all; an mbox's "From "
  * line is not part of it). Returns 0, or -1 with errno and *fault when it is gone
- * or has changed its size since the snapshot: such a message is never served as
- * garbage.
+ * or has changed since the snapshot in a way that can't be followed: such a
+ * message is never served as garbage. A Maildir message whose size turns out to
+ * be another is measured anew and served with its right size.
  */
 int maildrop_body_open(struct maildrop *drop, size_t i, struct maildrop_body *body,
 	struct maildrop_fault *fault);

@@ -11,7 +11,8 @@
 struct maildrop_message {
 	uint64_t size;	 /* octets on the wire */
 	uint64_t stored; /* octets as stored */
-	uint64_t at;	 /* the driver's: mbox offset; Maildir name offset */
+	uint64_t at;	 /* the driver's: mbox offset; Maildir name */
+	uint64_t id[2];	 /* the driver's: mbox hash for the unique-id; Maildir inode, mtime */
 	bool marked;
 };
 
@@ -22,17 +23,21 @@ struct maildrop {
 	uint32_t undo_seconds;
 	struct maildrop_message *messages;
 	size_t count, room;
-	void *own; /* the driver's */
+	size_t marked; /* how many */
+	void *own;     /* the driver's own; its close() frees it */
 };
 
 struct maildrop_driver {
 	enum maildrop_kind kind;
 	const char *name;
+	/* As maildrop_open(). close() is called afterwards, even when it failed. */
 	int (*open)(struct maildrop *drop, struct maildrop_fault *fault);
 	void (*close)(struct maildrop *drop);
 	int (*uid)(struct maildrop *drop, size_t i, char uid[MAILDROP_UID_MAX + 1]);
+	/* May correct size and stored of message i. */
 	int (*body_open)(struct maildrop *drop, size_t i, struct maildrop_body *body,
 		struct maildrop_fault *fault);
+	/* Called with at least one message marked; *done is all zero. */
 	int (*commit)(struct maildrop *drop, struct maildrop_done *done,
 		struct maildrop_fault *fault);
 };
@@ -42,6 +47,9 @@ extern const struct maildrop_driver maildrop_maildir, maildrop_mbox;
 /* A new message at the end of the snapshot, all zero; NULL when there is no
  * memory or the maximum is reached (errno is set). Moves the array. */
 struct maildrop_message *maildrop_append(struct maildrop *drop);
+
+/* Room for n messages in all, so that the array need not grow. 0 or -1. */
+int maildrop_reserve(struct maildrop *drop, size_t n);
 
 /* "what path: strerror(errno)" into *fault, errno unharmed; returns -1. */
 int maildrop_fail(struct maildrop_fault *fault, const char *what, const char *path);
