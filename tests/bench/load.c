@@ -1,0 +1,300 @@
+/*
+ * load: what a POP3 server is measured with. One action a run, on loopback, bounded
+ * in count and time; prints one line of JSON. Every answer is checked.
+ *
+ *   load ACTION HOST PORT plain|pop3s|stls|resumed CLIENTS COUNT FILE
+ *
+ * FILE has a line "user password" for each account; client i takes line i modulo
+ * their number. Actions:
+ *   login     COUNT logins (connect, USER, PASS, STAT, QUIT), CLIENTS at a time
+ *   retr      one session: RETR of every message, COUNT times over, one at a time
+ *   pipeline  the same with up to CLIENTS commands under way
+ *   open      one login; the time to PASS, STAT, UIDL, LIST
+ *   quit      one login; DELE of every second message (pipelined); the time of QUIT
+ *   idle      COUNT connections that say nothing, until standard input ends
+ *   sessions  COUNT logged-in sessions that say nothing, until standard input ends
+ */
+#include "peer.h"
+
+#include <err.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ACCOUNTS_MAX = 4096, CLIENTS_MAX = 256, COUNT_MAX = 1000000 };
+
+struct account {
+	char user[128], password[128];
+};
+
+static struct account accounts[ACCOUNTS_MAX];
+static size_t accounts_n;
+static struct peer_target target;
+static unsigned clients, count;
+static atomic_uint next_login;
+static double *latencies;
+
+static double now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void read_accounts(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	if (!f)
+		err(1, "%s", path);
+	while (accounts_n < ACCOUNTS_MAX &&
+		fscanf(f, "%127s %127s", accounts[accounts_n].user,
+			accounts[accounts_n].password) == 2)
+		accounts_n++;
+	fclose(f);
+	if (accounts_n == 0)
+		errx(1, "%s has no account", path);
+}
+
+static struct peer *new_peer(void)
+{
+	struct peer *peer = malloc(sizeof(*peer));
+	if (!peer)
+		err(1, "malloc");
+	return peer;
+}
+
+static void *login_client(void *argument)
+{
+	const struct account *account = argument;
+	struct peer *peer = new_peer();
+	SSL_SESSION *session = NULL;
+	for (;;) {
+		unsigned i = atomic_fetch_add(&next_login, 1);
+		if (i >= count)
+			break;
+		double start = now();
+		peer_open(peer, &target, &session);
+		peer_login(peer, account->user, account->password);
+		peer_command(peer, "STAT");
+		peer_ok(peer);
+		peer_command(peer, "QUIT");
+		peer_ok(peer);
+		latencies[i] = now() - start;
+		peer_close(peer);
+	}
+	SSL_SESSION_free(session);
+	free(peer);
+	return NULL;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static void login(void)
+{
+	pthread_t threads[CLIENTS_MAX];
+	latencies = calloc(count, sizeof(*latencies));
+	if (!latencies)
+		err(1, "calloc");
+	double start = now();
+	for (unsigned i = 0; i < clients; i++)
+		if (pthread_create(&threads[i], NULL, login_client,
+			    &accounts[i % accounts_n]) != 0)
+			errx(1, "pthread_create");
+	for (unsigned i = 0; i < clients; i++)
+		pthread_join(threads[i], NULL);
+	double seconds = now() - start;
+	qsort(latencies, count, sizeof(*latencies), by_size);
+	printf("{\"logins\": %u, \"seconds\": %.6f, \"per_second\": %.3f, "
+	       "\"p50_ms\": %.4f, \"p99_ms\": %.4f}\n",
+		count, seconds, count / seconds, latencies[count / 2] * 1e3,
+		latencies[(size_t)((double)(count - 1) * 0.99)] * 1e3);
+}
+
+static unsigned begin(struct peer *peer)
+{
+	char *line;
+	unsigned messages = 0;
+	peer_open(peer, &target, NULL);
+	peer_login(peer, accounts[0].user, accounts[0].password);
+	peer_command(peer, "STAT");
+	peer_line(peer, &line);
+	if (sscanf(line, "+OK %u", &messages) != 1)
+		errx(1, "STAT: %s", line);
+	return messages;
+}
+
+static void end(struct peer *peer)
+{
+	peer_command(peer, "QUIT");
+	peer_ok(peer);
+	peer_close(peer);
+}
+
+/* Keeps up to `window` RETRs under way; a window's commands go in one write. */
+static uint64_t retrieve_all(struct peer *peer, unsigned messages, unsigned window)
+{
+	uint64_t octets = 0;
+	char commands[32 * CLIENTS_MAX];
+	for (unsigned i = 1; i <= messages;) {
+		size_t n = 0;
+		unsigned first = i;
+		for (; i <= messages && i - first < window; i++)
+			n += (size_t)snprintf(
+				commands + n, sizeof(commands) - n, "RETR %u\r\n", i);
+		peer_send(peer, commands, n);
+		for (unsigned k = first; k < i; k++)
+			octets += peer_multiline(peer);
+	}
+	return octets;
+}
+
+static void retr(unsigned window)
+{
+	struct peer *peer = new_peer();
+	unsigned messages = begin(peer);
+	uint64_t octets = 0;
+	double start = now();
+	for (unsigned i = 0; i < count; i++)
+		octets += retrieve_all(peer, messages, window);
+	double seconds = now() - start;
+	end(peer);
+	free(peer);
+	printf("{\"messages\": %llu, \"octets\": %llu, \"seconds\": %.6f, "
+	       "\"mb_per_second\": %.3f, \"messages_per_second\": %.1f}\n",
+		(unsigned long long)messages * count, (unsigned long long)octets,
+		seconds, (double)octets / 1e6 / seconds,
+		(double)messages * count / seconds);
+}
+
+static double timed(struct peer *peer, const char *command, bool multiline)
+{
+	double start = now();
+	peer_command(peer, "%s", command);
+	if (multiline)
+		peer_multiline(peer);
+	else
+		peer_ok(peer);
+	return (now() - start) * 1e3;
+}
+
+static void open_maildrop(void)
+{
+	struct peer *peer = new_peer();
+	peer_open(peer, &target, NULL);
+	peer_command(peer, "USER %s", accounts[0].user);
+	peer_ok(peer);
+	double start = now();
+	peer_command(peer, "PASS %s", accounts[0].password);
+	peer_ok(peer);
+	double pass = (now() - start) * 1e3;
+	double stat = timed(peer, "STAT", false);
+	double uidl = timed(peer, "UIDL", true);
+	double list = timed(peer, "LIST", true);
+	end(peer);
+	free(peer);
+	printf("{\"pass_ms\": %.3f, \"stat_ms\": %.3f, \"uidl_ms\": %.3f, "
+	       "\"list_ms\": %.3f, \"all_ms\": %.3f}\n",
+		pass, stat, uidl, list, pass + stat + uidl + list);
+}
+
+static void quit(void)
+{
+	struct peer *peer = new_peer();
+	unsigned messages = begin(peer);
+	unsigned deleted = 0;
+	for (unsigned i = 1; i <= messages; i += 2 * 100) {
+		unsigned k = 0;
+		char commands[32 * 100];
+		size_t n = 0;
+		for (; k < 100 && i + 2 * k <= messages; k++)
+			n += (size_t)snprintf(commands + n, sizeof(commands) - n,
+				"DELE %u\r\n", i + 2 * k);
+		peer_send(peer, commands, n);
+		for (unsigned j = 0; j < k; j++)
+			peer_ok(peer);
+		deleted += k;
+	}
+	double ms = timed(peer, "QUIT", false);
+	peer_close(peer);
+	free(peer);
+	printf("{\"deleted\": %u, \"quit_ms\": %.3f}\n", deleted, ms);
+}
+
+static void hold(bool logged_in)
+{
+	struct peer *peer = new_peer();
+	int *fds = calloc(count, sizeof(*fds));
+	SSL **ssls = calloc(count, sizeof(*ssls));
+	char end_of_input;
+	if (!fds || !ssls)
+		err(1, "calloc");
+	for (unsigned i = 0; i < count; i++) {
+		const struct account *account = &accounts[i % accounts_n];
+		peer_open(peer, &target, NULL);
+		if (logged_in)
+			peer_login(peer, account->user, account->password);
+		fds[i] = peer->fd;
+		ssls[i] = peer->ssl;
+	}
+	printf("{\"held\": %u}\n", count);
+	fflush(stdout);
+	while (read(0, &end_of_input, 1) > 0)
+		;
+	/* The connections end with the process. */
+	free(ssls);
+	free(fds);
+	free(peer);
+}
+
+static unsigned number(const char *text, unsigned max)
+{
+	char *rest;
+	unsigned long value = strtoul(text, &rest, 10);
+	if (*rest || value < 1 || value > max)
+		errx(2, "%s is no number from 1 to %u", text, max);
+	return (unsigned)value;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 8)
+		errx(2, "usage: load ACTION HOST PORT plain|pop3s|stls|resumed CLIENTS "
+			"COUNT FILE");
+	const char *action = argv[1], *tls = argv[4];
+	target.host = argv[2];
+	target.port = (uint16_t)number(argv[3], 65535);
+	target.tls = strcmp(tls, "plain") == 0	? PEER_PLAIN
+		     : strcmp(tls, "stls") == 0 ? PEER_STLS
+						: PEER_IMPLICIT;
+	target.resume = strcmp(tls, "resumed") == 0;
+	if (target.tls != PEER_PLAIN)
+		target.context = peer_context();
+	clients = number(argv[5], CLIENTS_MAX);
+	count = number(argv[6], COUNT_MAX);
+	read_accounts(argv[7]);
+	if (strcmp(action, "login") == 0)
+		login();
+	else if (strcmp(action, "retr") == 0)
+		retr(1);
+	else if (strcmp(action, "pipeline") == 0)
+		retr(clients);
+	else if (strcmp(action, "open") == 0)
+		open_maildrop();
+	else if (strcmp(action, "quit") == 0)
+		quit();
+	else if (strcmp(action, "idle") == 0)
+		hold(false);
+	else if (strcmp(action, "sessions") == 0)
+		hold(true);
+	else
+		errx(2, "%s is no action", action);
+	return 0;
+}
