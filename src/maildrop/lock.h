@@ -5,7 +5,8 @@
  * dies with its holder and whose holder the kernel names (F_GETLK). What the file
  * says (since when, which process, for which client) is for people. The
  * file's mtime is when the session last heard a command: the session touches
- * it through its descriptor, at most once a second.
+ * it through its descriptor, at most once a second. A session that its peer has
+ * taken over can write nonsense into the file, but no mtime other than now.
  */
 #ifndef POSTERN_MAILDROP_LOCK_H
 #define POSTERN_MAILDROP_LOCK_H
@@ -37,7 +38,7 @@ struct lock_holder {
 int lock_take(int locks, enum maildrop_kind kind, const char *path, const char *client,
 	uint32_t takeover_seconds, struct lock_holder *holder);
 
-/* "I am alive": sets the lock's mtime. */
+/* "I am alive": sets the lock's mtime. Works after the privileges are dropped. */
 void lock_touch(int lock);
 
 #endif
