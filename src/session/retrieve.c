@@ -1,0 +1,114 @@
+/*
+ * retrieve: a message to the client (RETR and TOP, RFC 1939 sections 5 and 7), in
+ * blocks: read, to wire form, send. However large the message and however slow the
+ * client, two blocks are held.
+ *
+ * Fails: a message that cannot be opened is answered by -ERR [SYS/TEMP]. One that
+ * ends early, after +OK was said, ends the session: a client that gets no
+ * terminator knows that it has half a message.
+ */
+#include "session/retrieve.h"
+
+#include "pop3/stuff.h"
+
+#include <inttypes.h>
+
+/* How much of the message: all, or the header and some lines. */
+struct extent {
+	bool all, header;
+	uint64_t lines;
+};
+
+static bool stuff_some(struct session *s, struct stuff *stuff, struct extent *extent,
+	struct span block)
+{
+	if (!extent->all)
+		return stuff_top(
+			stuff, block, &extent->header, &extent->lines, &s->replies.out);
+	stuff_block(stuff, block, &s->replies.out);
+	return false;
+}
+
+static enum event send_body(
+	struct session *s, struct maildrop_body *body, struct extent *extent)
+{
+	struct stuff stuff;
+	bool over = false;
+
+	stuff_begin(&stuff);
+	while (!over) {
+		ssize_t n = maildrop_body_read(body, s->block, RETRIEVE_BLOCK);
+		if (n < 0)
+			return EVENT_ERROR;
+		if (n == 0)
+			break;
+		over = stuff_some(s, &stuff, extent, span_of(s->block, (size_t)n));
+		if (reply_spill(&s->replies) < 0)
+			return session_lost(s);
+		session_touch(s);
+	}
+	stuff_end(&stuff, &s->replies.out);
+	return EVENT_NEXT;
+}
+
+static int begin(struct session *s, size_t i, struct maildrop_body *body)
+{
+	struct maildrop_fault fault;
+
+	if (!s->block)
+		s->block = malloc(RETRIEVE_BLOCK);
+	if (!s->block) {
+		reply_line(&s->replies, "-ERR [SYS/TEMP] out of memory");
+		return -1;
+	}
+	if (maildrop_body_open(s->drop, i, body, &fault) < 0) {
+		session_log_fault(s->identity, &fault);
+		reply_line(&s->replies,
+			"-ERR [SYS/TEMP] message %zu cannot be read now", i + 1);
+		return -1;
+	}
+	if (s->last < i + 1)
+		s->last = i + 1;
+	return 0;
+}
+
+static enum event retrieve(
+	struct session *s, size_t i, struct maildrop_body *body, struct extent extent)
+{
+	enum event event = send_body(s, body, &extent);
+
+	if (event == EVENT_ERROR) {
+		struct maildrop_fault fault;
+		snprintf(fault.text, sizeof(fault.text),
+			"message %zu ended early or could not be read", i + 1);
+		session_log_fault(s->identity, &fault);
+	}
+	maildrop_body_close(body);
+	return event;
+}
+
+enum event retrieve_message(struct session *s, size_t i)
+{
+	struct maildrop_body body;
+
+	if (begin(s, i, &body) < 0)
+		return EVENT_NEXT;
+	uint64_t size = maildrop_size(s->drop, i);
+	reply_line(&s->replies, "+OK %" PRIu64 " octets", size);
+	enum event event = retrieve(s, i, &body, (struct extent){ .all = true });
+	if (event == EVENT_NEXT) {
+		s->retrieved++;
+		s->retrieved_octets += size;
+	}
+	return event;
+}
+
+enum event retrieve_top(struct session *s, size_t i, uint64_t lines)
+{
+	struct maildrop_body body;
+
+	if (begin(s, i, &body) < 0)
+		return EVENT_NEXT;
+	reply_line(&s->replies, "+OK top of message follows");
+	return retrieve(s, i, &body, (struct extent){ .header = true, .lines = lines });
+}

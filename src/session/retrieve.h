@@ -1,0 +1,14 @@
+/*
+ * retrieve: a message to the client (RETR and TOP).
+ */
+#ifndef POSTERN_SESSION_RETRIEVE_H
+#define POSTERN_SESSION_RETRIEVE_H
+
+#include "session/session.h"
+
+enum { RETRIEVE_BLOCK = REPLY_BLOCK }; /* octets read at once */
+
+enum event retrieve_message(struct session *session, size_t i);
+enum event retrieve_top(struct session *session, size_t i, uint64_t lines);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * update: the UPDATE state (RFC 1939 section 6). Entered by a QUIT that was read
+ * complete and by nothing else; from here on no signal ends the session.
+ *
+ * Fails: -ERR [SYS/TEMP] when a marked message is still there; no other message
+ * was touched (the maildrop's contract). The lock is given back before the reply,
+ * so that a client which logs in again upon it finds the maildrop free.
+ */
+#include "session/update.h"
+
+#include "base/io.h"
+
+#include <inttypes.h>
+
+static int commit(struct session *s)
+{
+	struct maildrop_done done = { 0 };
+	struct maildrop_fault fault;
+
+	if (s->messages == maildrop_count(s->drop))
+		return 0;
+	int failed = maildrop_commit(s->drop, &done, &fault);
+	s->removed = done.removed;
+	if (failed)
+		session_log_fault(s->identity, &fault);
+	return failed;
+}
+
+enum event update_run(struct session *s)
+{
+	/* In this order, so that a signal is either seen here or comes too late. */
+	s->signals->updating = 1;
+	if (s->signals->told)
+		return (enum event)s->signals->told;
+	int failed = commit(s);
+	io_close(&s->lock);
+	if (failed)
+		reply_line(&s->replies,
+			"-ERR [SYS/TEMP] some deleted messages were not removed");
+	else
+		reply_line(&s->replies, "+OK %" PRIu64 " messages removed, good bye",
+			s->removed);
+	reply_flush(&s->replies);
+	return EVENT_QUIT;
+}
