@@ -1,8 +1,8 @@
 /*
  * sandbox: one verb per domain. Each takes the calling process's last rights
- * away, for good: no new privileges, no capabilities, Landlock, seccomp with
- * kill, in that order, as far as the system has them. One file per operating system:
- * linux.c, none.c.
+ * away, for good: limits, no new privileges, no capabilities, Landlock, seccomp
+ * with kill, in that order, as far as the system has them. One file per
+ * operating system: linux.c, none.c.
  */
 #ifndef POSTERN_SANDBOX_H
 #define POSTERN_SANDBOX_H
@@ -16,7 +16,8 @@ enum sandbox_wall {
 	WALL_NO_NEW_PRIVS = 4,
 };
 
-/* Which walls this system cannot give, for the one start-up line. */
+/* Which walls this system cannot give, for the one start-up line. A build with
+ * sanitizers has no seccomp: they need more system calls than we would allow. */
 unsigned sandbox_missing(void);
 
 /* "seccomp", "Landlock", ... for one wall. */
@@ -27,23 +28,36 @@ const char *sandbox_wall_name(enum sandbox_wall wall);
  * raised: the caller must end. A wall that the system lacks is no error.
  */
 
+/* As root, before a drop to another user and exec: no program that runs later
+ * can be given a capability (the bounding set is emptied). Not root: nothing. */
+int sandbox_before_drop(void);
+
 /* The gate's warm parent: fork, channels, TLS set-up done. No file. */
 int sandbox_gate_parent(void);
 
 /* One connection's gate: its three descriptors, memory, time. No file, no fork,
- * no descriptor passing. On top of sandbox_gate_parent(). */
+ * no descriptor passing (sendmsg, recvmsg kill: write, send, recv). On top of
+ * sandbox_gate_parent(). */
 int sandbox_gate(void);
 
 /* The auth parent and its children: PAM modules may do much, so: non-dumpable,
  * no core files, no new privileges. */
 int sandbox_auth(void);
 
+/* The session's warm parent, root: what its children need to become an owner;
+ * no network, no exec. Capabilities: those of that work alone. */
+int sandbox_session_parent(void);
+
 /*
- * One session, after it became the owner: the maildrop (its directory beneath
- * path, or the mbox file and its directory for the dotlock) and the state
- * directory (a descriptor); no network, no fork, no exec. A maildrop that does not
- * exist gives access to the state directory alone.
+ * One session, after it became the owner: the maildrop (the tree beneath path;
+ * or the mbox file, and files beside it for the dotlock when nothing else lies
+ * in its directory and that is the owner's) and the state directory (a
+ * descriptor, or -1); no network, no fork, no exec, no descriptor passing. A maildrop
+ * that does not exist, or that the owner cannot reach, gives access to the state
+ * directory alone. At most SANDBOX_SESSION_DESCRIPTORS are open at a time.
  */
 int sandbox_session(enum maildrop_kind kind, const char *path, int state);
+
+enum { SANDBOX_SESSION_DESCRIPTORS = 24 };
 
 #endif
