@@ -1,0 +1,83 @@
+/*
+ * db: inside of the store. A handle, its faults, and statements whose values are
+ * bound one after the other with one question at the end:
+ *
+ *	struct stmt st;
+ *	stmt_open(&st, store, "SELECT a FROM b WHERE c = ? AND d = ?");
+ *	stmt_bind_text(&st, span_str("x"));
+ *	stmt_bind_int(&st, 7);
+ *	while ((got = stmt_step(&st)) > 0)
+ *		... stmt_int(&st, 0) ...
+ *	stmt_close(&st);
+ */
+#ifndef POSTERN_ACCOUNTS_DB_H
+#define POSTERN_ACCOUNTS_DB_H
+
+#include "accounts/store.h"
+
+#include <sqlite3.h>
+
+enum { STORE_PATH_MAX = 4095 };
+
+struct store {
+	sqlite3 *db;
+	enum store_mode mode;
+	bool read_only; /* the file could only be opened so */
+	bool waits;	/* for other writers, up to deadline */
+	int64_t deadline;
+	unsigned depth; /* transactions begun and not ended */
+	char path[STORE_PATH_MAX + 1];
+	char fault[STORE_FAULT_MAX];
+};
+
+/* Sets the fault "PATH: text" and errno. Returns -1. */
+int store_fail(struct store *store, int code, const char *text);
+
+/* The same for SQLite's last error, translated. Returns -1. */
+int store_fail_db(struct store *store, int rc);
+
+/* Statements without values. 0, or -1. */
+int store_exec(struct store *store, const char *sql);
+
+/* A transaction that will write: waits for its turn. Inside of another one: a part
+ * of it that can be taken back. 0, or -1. */
+int store_begin(struct store *store);
+
+/* Ends it: commits when result is 0, else takes all back and keeps errno and fault.
+ * Returns result, or -1 when the commit failed. */
+int store_end(struct store *store, int result);
+
+struct stmt {
+	struct store *store;
+	sqlite3_stmt *st;
+	int at; /* values bound so far */
+	int rc;
+};
+
+void stmt_open(struct stmt *s, struct store *store, const char *sql);
+void stmt_bind_int(struct stmt *s, int64_t value);
+/* 0 is bound as NULL. */
+void stmt_bind_int_or_null(struct stmt *s, int64_t value);
+void stmt_bind_text(struct stmt *s, struct span text);
+/* An empty one is bound as NULL. */
+void stmt_bind_text_or_null(struct stmt *s, struct span text);
+void stmt_bind_blob_or_null(struct stmt *s, struct span blob);
+void stmt_bind_null(struct stmt *s);
+
+/* 1: a row; 0: done; -1: errno and fault are set. */
+int stmt_step(struct stmt *s);
+/* Binds from the first value again. */
+void stmt_reset(struct stmt *s);
+void stmt_close(struct stmt *s);
+
+/* Runs a statement that gives no row, and closes it: the rows changed, or -1. */
+int stmt_run(struct stmt *s);
+
+int64_t stmt_int(struct stmt *s, int column);
+bool stmt_is_null(struct stmt *s, int column);
+/* Borrowed until the next step. */
+struct span stmt_blob(struct stmt *s, int column);
+/* Into text[size]; 0, or -1 when it does not fit. NULL is the empty string. */
+int stmt_text(struct stmt *s, int column, char *text, size_t size);
+
+#endif

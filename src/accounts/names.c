@@ -1,0 +1,235 @@
+/*
+ * names: the other names of accounts: aliases, domains, certificates. Runs in the
+ * postern command. Names are given in normal form (name.h).
+ */
+#include "accounts/edit.h"
+#include "accounts/row.h"
+
+#include <errno.h>
+
+static int run_one(struct stmt *s, const char *missing)
+{
+	struct store *store = s->store;
+	int changes = stmt_run(s);
+	if (changes == 0)
+		return store_fail(store, ENOENT, missing);
+	return changes < 0 ? -1 : 0;
+}
+
+/* --- aliases
+ * ---------------------------------------------------------------------------- */
+
+static int alias_add(
+	struct store *store, const struct account *account, const char *alias)
+{
+	struct stmt s;
+	stmt_open(&s, store, "SELECT 1 FROM account WHERE name = ?");
+	stmt_bind_text(&s, span_str(alias));
+	int got = stmt_step(&s);
+	stmt_close(&s);
+	if (got > 0)
+		return store_fail(
+			store, EEXIST, "there is an account of that name already");
+	if (got < 0)
+		return -1;
+	stmt_open(&s, store, "INSERT INTO alias (name, account) VALUES (?, ?)");
+	stmt_bind_text(&s, span_str(alias));
+	stmt_bind_int(&s, account->id);
+	if (stmt_run(&s) >= 0)
+		return 0;
+	return errno != EEXIST
+		       ? -1
+		       : store_fail(store, EEXIST, "that name is an alias already");
+}
+
+int edit_alias_add(
+	struct store *store, const struct account *account, const char *alias)
+{
+	if (store_begin(store) < 0)
+		return -1;
+	return store_end(store, alias_add(store, account, alias));
+}
+
+int edit_alias_remove(struct store *store, const char *alias)
+{
+	struct stmt s;
+	stmt_open(&s, store, "DELETE FROM alias WHERE name = ?");
+	stmt_bind_text(&s, span_str(alias));
+	return run_one(&s, "no such alias");
+}
+
+int edit_alias_each(struct store *store, const struct account *account,
+	int (*each)(void *arg, const char *alias, const char *account), void *arg)
+{
+	struct stmt s;
+	char alias[ACCOUNT_NAME_MAX + 1], name[ACCOUNT_NAME_MAX + 1];
+	int got, result = 0;
+	stmt_open(&s, store,
+		"SELECT l.name, a.name FROM alias l JOIN account a ON a.id = l.account"
+		" WHERE ?1 IS NULL OR l.account = ?1 ORDER BY a.name, l.name");
+	stmt_bind_int_or_null(&s, account ? account->id : 0);
+	while (result == 0 && (got = stmt_step(&s)) != 0)
+		result = got < 0 || stmt_text(&s, 0, alias, sizeof(alias)) < 0 ||
+					 stmt_text(&s, 1, name, sizeof(name)) < 0
+				 ? -1
+				 : each(arg, alias, name);
+	stmt_close(&s);
+	return result;
+}
+
+/* --- domains
+ * ----------------------------------------------------------------------------- */
+
+static int domain_put(struct store *store, const struct domain *domain)
+{
+	struct stmt s;
+	stmt_open(&s, store,
+		"INSERT INTO domain (name, enabled, alias_of) VALUES (?1, ?2, ?3)"
+		" ON CONFLICT (name) DO UPDATE SET enabled = ?2, alias_of = ?3");
+	stmt_bind_text(&s, span_str(domain->name));
+	stmt_bind_int(&s, domain->enabled);
+	stmt_bind_text_or_null(&s, span_str(domain->alias_of));
+	if (stmt_run(&s) < 0)
+		return errno != EINVAL ? -1
+				       : store_fail(store, ENOENT,
+						 "no such domain to be a name of");
+	/* Remembered logins of its accounts must not outlive a change. */
+	stmt_open(&s, store,
+		"UPDATE account SET stamp = stamp + 1"
+		" WHERE substr(name, nullif(instr(name, '@'), 0) + 1) = ?"
+		" COLLATE NOCASE");
+	stmt_bind_text(&s, span_str(domain->name));
+	return stmt_run(&s) < 0 ? -1 : 0;
+}
+
+int edit_domain_put(struct store *store, const struct domain *domain)
+{
+	return store_begin(store) < 0 ? -1
+				      : store_end(store, domain_put(store, domain));
+}
+
+int edit_domain_remove(struct store *store, const char *name)
+{
+	struct stmt s;
+	stmt_open(&s, store, "DELETE FROM domain WHERE name = ?");
+	stmt_bind_text(&s, span_str(name));
+	return run_one(&s, "no such domain");
+}
+
+int edit_domain_each(struct store *store,
+	int (*each)(void *arg, const struct domain *domain), void *arg)
+{
+	struct stmt s;
+	int got, result = 0;
+	stmt_open(
+		&s, store, "SELECT name, alias_of, enabled FROM domain ORDER BY name");
+	while (result == 0 && (got = stmt_step(&s)) != 0) {
+		struct domain d = { .enabled = got > 0 && stmt_int(&s, 2) };
+		result = got < 0 || stmt_text(&s, 0, d.name, sizeof(d.name)) < 0 ||
+					 stmt_text(&s, 1, d.alias_of,
+						 sizeof(d.alias_of)) < 0
+				 ? -1
+				 : each(arg, &d);
+	}
+	stmt_close(&s);
+	return result;
+}
+
+/* --- certificates
+ * -------------------------------------------------------------------------- */
+
+int edit_certificate_add(struct store *store, const struct account *account,
+	const unsigned char fingerprint[32], const char *label)
+{
+	struct stmt s;
+	stmt_open(&s, store,
+		"INSERT INTO certificate (fingerprint, account, label) VALUES (?, ?, "
+		"?)");
+	stmt_bind_blob_or_null(&s, span_of(fingerprint, 32));
+	stmt_bind_int(&s, account->id);
+	stmt_bind_text(&s, span_str(label));
+	if (stmt_run(&s) >= 0)
+		return 0;
+	return errno != EEXIST ? -1
+			       : store_fail(store, EEXIST,
+					 "that certificate is an account's already");
+}
+
+int edit_certificate_remove(struct store *store, const struct account *account,
+	const unsigned char fingerprint[32])
+{
+	struct stmt s;
+	stmt_open(&s, store,
+		"DELETE FROM certificate WHERE fingerprint = ? AND account = ?");
+	stmt_bind_blob_or_null(&s, span_of(fingerprint, 32));
+	stmt_bind_int(&s, account->id);
+	return run_one(&s, "the account has no such certificate");
+}
+
+int edit_certificate_each(struct store *store, const struct account *account,
+	int (*each)(void *arg, const unsigned char fingerprint[32], const char *label),
+	void *arg)
+{
+	struct stmt s;
+	int got, result = 0;
+	stmt_open(&s, store,
+		"SELECT fingerprint, label FROM certificate WHERE account = ?"
+		" ORDER BY label");
+	stmt_bind_int(&s, account->id);
+	while (result == 0 && (got = stmt_step(&s)) != 0) {
+		char label[ACCOUNT_NAME_MAX + 1];
+		struct span fingerprint = got > 0 ? stmt_blob(&s, 0) : span_of(NULL, 0);
+		result = fingerprint.n != 32 ||
+					 stmt_text(&s, 1, label, sizeof(label)) < 0
+				 ? -1
+				 : each(arg, fingerprint.p, label);
+	}
+	stmt_close(&s);
+	return result;
+}
+
+/* --- the file
+ * --------------------------------------------------------------------------------- */
+
+static int check_with(struct store *store, const char *sql, const char *good,
+	void (*each)(void *arg, const char *line), void *arg)
+{
+	struct stmt s;
+	int got, wrong = 0;
+	stmt_open(&s, store, sql);
+	while ((got = stmt_step(&s)) > 0) {
+		char line[512];
+		if (stmt_text(&s, 0, line, sizeof(line)) < 0)
+			snprintf(line, sizeof(line), "(a line that is too long)");
+		if (strcmp(line, good) != 0) {
+			each(arg, line);
+			wrong = 1;
+		}
+	}
+	stmt_close(&s);
+	return got < 0 ? -1 : wrong;
+}
+
+static int ignore_account(void *arg, const struct account *account)
+{
+	(void)arg;
+	(void)account;
+	return 0;
+}
+
+int edit_check(
+	struct store *store, void (*each)(void *arg, const char *line), void *arg)
+{
+	int pages = check_with(store, "PRAGMA integrity_check", "ok", each, arg);
+	if (pages < 0)
+		return -1;
+	int keys = check_with(store,
+		"SELECT 'a row of ' || \"table\" || ' belongs to a ' || parent ||"
+		" ' that is gone' FROM pragma_foreign_key_check",
+		"", each, arg);
+	if (keys < 0)
+		return -1;
+	if (edit_each(store, ignore_account, NULL) < 0)
+		return -1;
+	return pages || keys;
+}

@@ -1,0 +1,258 @@
+/*
+ * password: hashing and verifying. Runs as root in auth, on a stranger's octets, and
+ * in the postern command. Argon2id is libsodium's; crypt(3) is libxcrypt's, and the
+ * salted SHA forms are libcrypto's digests, both only for hashes that an
+ * administrator imported. A hash that cannot be read is nobody's password.
+ */
+#include "accounts/password.h"
+
+#include "base/secret.h"
+#include "postern/login.h"
+
+#include <crypt.h>
+#include <errno.h>
+#include <openssl/evp.h>
+#include <sodium.h>
+
+/* OWASP Password Storage Cheat Sheet: m=19 MiB, t=2, p=1. */
+enum { ARGON_PASSES = 2, ARGON_MEMORY = 19 * 1024 * 1024, DIGEST_SALT_MAX = 64 };
+
+_Static_assert(
+	crypto_pwhash_STRBYTES <= PASSWORD_HASH_MAX + 1, "room for one of our hashes");
+
+/* What comes before the salted digest in base64, and the digest. */
+static const struct {
+	const char *scheme, *digest;
+	size_t size;
+} digests[] = {
+	{ "{SSHA}", "SHA1", 20 },
+	{ "{SSHA256}", "SHA256", 32 },
+	{ "{SSHA512}", "SHA512", 64 },
+};
+
+enum { DIGESTS = sizeof(digests) / sizeof(digests[0]) };
+
+int password_init(void)
+{
+	return sodium_init() < 0 ? -1 : 0;
+}
+
+int password_hash(struct span password, char hash[PASSWORD_HASH_MAX + 1])
+{
+	hash[0] = '\0';
+	if (!password.n || password.n > LOGIN_PASSWORD_MAX ||
+		memchr(password.p, 0, password.n)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (crypto_pwhash_str(hash, (const char *)password.p, password.n, ARGON_PASSES,
+		    ARGON_MEMORY) == 0)
+		return 0;
+	errno = ENOMEM;
+	return -1;
+}
+
+bool password_nobody(struct span password)
+{
+	/* The hash of nothing anyone knows: salt and tag are drawn each time. */
+	unsigned char salt[crypto_pwhash_SALTBYTES], tag[32], drawn[32];
+	randombytes_buf(salt, sizeof(salt));
+	randombytes_buf(drawn, sizeof(drawn));
+	if (crypto_pwhash(tag, sizeof(tag), (const char *)password.p, password.n, salt,
+		    ARGON_PASSES, ARGON_MEMORY, crypto_pwhash_ALG_ARGON2ID13) < 0)
+		return false;
+	return sodium_memcmp(tag, drawn, sizeof(tag)) == 0;
+}
+
+/* The octets behind a "{SSHA}": digest, then salt. 0, or -1. */
+static int digest_decode(
+	const char *text, size_t size, unsigned char *octets, size_t *n)
+{
+	size_t room = size + DIGEST_SALT_MAX;
+	const char *end;
+	if (sodium_base642bin(octets, room, text, strlen(text), NULL, n, &end,
+		    sodium_base64_VARIANT_ORIGINAL) < 0)
+		return -1;
+	return *end == '\0' && *n > size ? 0 : -1;
+}
+
+static bool digest_verify(size_t kind, const char *text, struct span password)
+{
+	unsigned char octets[EVP_MAX_MD_SIZE + DIGEST_SALT_MAX], found[EVP_MAX_MD_SIZE];
+	size_t n, size = digests[kind].size;
+	const EVP_MD *md = EVP_get_digestbyname(digests[kind].digest);
+	if (!md || digest_decode(text, size, octets, &n) < 0)
+		return false;
+	EVP_MD_CTX *context = EVP_MD_CTX_new();
+	bool good = context && EVP_DigestInit_ex(context, md, NULL) &&
+		    EVP_DigestUpdate(context, password.p, password.n) &&
+		    EVP_DigestUpdate(context, octets + size, n - size) &&
+		    EVP_DigestFinal_ex(context, found, NULL) &&
+		    sodium_memcmp(found, octets, size) == 0;
+	EVP_MD_CTX_free(context);
+	return good;
+}
+
+static bool crypt_verify(const char *hash, const char *password)
+{
+	struct crypt_data *data = calloc(1, sizeof(*data));
+	if (!data)
+		return false;
+	const char *found = crypt_r(password, hash, data);
+	bool good =
+		found && found[0] != '*' && secret_eq(span_str(found), span_str(hash));
+	explicit_bzero(data, sizeof(*data));
+	free(data);
+	return good;
+}
+
+static bool is_argon2(const char *hash)
+{
+	return strncmp(hash, "$argon2", 7) == 0;
+}
+
+/* The row of a "{SSHA...}" hash, or DIGESTS. */
+static size_t digest_kind(const char *hash)
+{
+	size_t i = 0;
+	while (i < DIGESTS &&
+		strncmp(hash, digests[i].scheme, strlen(digests[i].scheme)) != 0)
+		i++;
+	return i;
+}
+
+bool password_verify(const char *hash, struct span password)
+{
+	char text[LOGIN_PASSWORD_MAX + 1];
+	size_t kind = digest_kind(hash);
+	if ((hash[0] != '$' && kind == DIGESTS) ||
+		span_to_text(password, text, sizeof(text)) < 0)
+		return password_nobody(span_head(password, LOGIN_PASSWORD_MAX));
+	bool good;
+	if (kind < DIGESTS)
+		good = digest_verify(
+			kind, hash + strlen(digests[kind].scheme), password);
+	else if (is_argon2(hash))
+		good = crypto_pwhash_str_verify(hash, text, password.n) == 0;
+	else
+		good = crypt_verify(hash, text);
+	explicit_bzero(text, sizeof(text));
+	return good;
+}
+
+bool password_needs_rehash(const char *hash)
+{
+	return !is_argon2(hash) ||
+	       crypto_pwhash_str_needs_rehash(hash, ARGON_PASSES, ARGON_MEMORY) != 0;
+}
+
+/* --- hashes from elsewhere ------------------------------------------------- */
+
+static const struct {
+	const char *scheme, *prefix;
+} crypts[] = {
+	{ "{ARGON2ID}", "$argon2id$" },
+	{ "{SHA512-CRYPT}", "$6$" },
+	{ "{SHA256-CRYPT}", "$5$" },
+	{ "{BLF-CRYPT}", "$2" },
+	{ "{CRYPT}", "$" },
+	{ "", "$" },
+};
+
+/* Would somebody's password ever fit? crypt(3) answers '*' to a bad setting. */
+static bool setting_good(const char *hash)
+{
+	if (is_argon2(hash))
+		return crypto_pwhash_str_needs_rehash(
+			       hash, ARGON_PASSES, ARGON_MEMORY) >= 0;
+	int check = crypt_checksalt(hash);
+	return check == CRYPT_SALT_OK || check == CRYPT_SALT_METHOD_LEGACY;
+}
+
+static bool import_crypt(struct span given, char *hash)
+{
+	for (size_t i = 0; i < sizeof(crypts) / sizeof(crypts[0]); i++) {
+		struct span scheme = span_str(crypts[i].scheme);
+		struct span prefix = span_str(crypts[i].prefix);
+		if (!span_eq(span_head(given, scheme.n), scheme))
+			continue;
+		struct span rest = span_tail(given, scheme.n);
+		return span_eq(span_head(rest, prefix.n), prefix) &&
+		       span_to_text(rest, hash, PASSWORD_HASH_MAX + 1) == 0 &&
+		       setting_good(hash);
+	}
+	return false;
+}
+
+static bool import_digest(struct span given, char *hash)
+{
+	unsigned char octets[EVP_MAX_MD_SIZE + DIGEST_SALT_MAX];
+	size_t n;
+	if (span_to_text(given, hash, PASSWORD_HASH_MAX + 1) < 0)
+		return false;
+	size_t kind = digest_kind(hash);
+	return kind < DIGESTS && digest_decode(hash + strlen(digests[kind].scheme),
+					 digests[kind].size, octets, &n) == 0;
+}
+
+int password_import(struct span given, char hash[PASSWORD_HASH_MAX + 1])
+{
+	struct span plain = span_str("{PLAIN}");
+	if (span_eq(span_head(given, plain.n), plain))
+		return password_hash(span_tail(given, plain.n), hash);
+	if (import_crypt(given, hash) || import_digest(given, hash))
+		return 0;
+	hash[0] = '\0';
+	errno = EINVAL;
+	return -1;
+}
+
+/* --- app passwords ------------------------------------------------------------ */
+
+/* 32 letters and digits without 0, 1, l and o: 5 bits each. */
+static const char alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";
+
+enum { APP_CHARACTERS = 24, APP_GROUP = 4 };
+
+_Static_assert(sizeof(alphabet) == 32 + 1, "5 bits a character");
+
+void app_password_draw(char text[APP_PASSWORD_TEXT + 1])
+{
+	size_t n = 0;
+	for (int i = 0; i < APP_CHARACTERS; i++) {
+		if (i && i % APP_GROUP == 0)
+			text[n++] = '-';
+		text[n++] = alphabet[randombytes_uniform(32)];
+	}
+	text[n] = '\0';
+}
+
+/* Its characters in lower case without blanks and hyphens. 0, or -1. */
+static int app_password_plain(struct span password, char plain[APP_CHARACTERS])
+{
+	size_t n = 0;
+	for (size_t i = 0; i < password.n; i++) {
+		unsigned char c = password.p[i];
+		if (c == '-' || c == ' ')
+			continue;
+		if (c >= 'A' && c <= 'Z')
+			c = (unsigned char)(c + ('a' - 'A'));
+		if (!c || !strchr(alphabet, c) || n == APP_CHARACTERS)
+			return -1;
+		plain[n++] = (char)c;
+	}
+	return n == APP_CHARACTERS ? 0 : -1;
+}
+
+int app_password_hash(struct span password, unsigned char hash[APP_PASSWORD_HASH])
+{
+	static const unsigned char purpose[16] = "postern app 1";
+	char plain[APP_CHARACTERS];
+	int result = app_password_plain(password, plain);
+	if (result == 0)
+		crypto_generichash(hash, APP_PASSWORD_HASH,
+			(const unsigned char *)plain, sizeof(plain), purpose,
+			sizeof(purpose));
+	explicit_bzero(plain, sizeof(plain));
+	return result;
+}

@@ -1,0 +1,410 @@
+/*
+ * store: the database file: opening, waiting, faults, statements. Runs as root in auth
+ * (one open per attempt, in the forked child) and in the postern command. The file
+ * is trusted as far as its owner is: one that others can write is refused. Fails by
+ * -1, errno and a text that names the file; never logs.
+ *
+ * Waiting: SQLite's locks have no queue. Whoever finds the writer's lock taken sleeps
+ * for a short random while and tries again, until the deadline. Transactions
+ * that write begin as writers (BEGIN IMMEDIATE), so none is ever refused half way.
+ *
+ * The write-ahead log is kept when the last handle closes, and closing does not
+ * checkpoint: with one open per login that would be a rewrite per login.
+ *
+ * A full disk: SQLite wants room for the index of the log (FILE-shm). Auth can do
+ * without, at the price of one reader at a time (locking_mode EXCLUSIVE keeps the index
+ * in memory).
+ */
+#include "accounts/store.h"
+
+#include "accounts/db.h"
+#include "accounts/schema.h"
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <sodium.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOG_PAGES = 64 }; /* of the write-ahead log before it is copied back */
+
+/* --- faults ------------------------------------------------------------------- */
+
+int store_fail(struct store *store, int code, const char *text)
+{
+	snprintf(store->fault, sizeof(store->fault), "%.300s: %s", store->path, text);
+	errno = code;
+	return -1;
+}
+
+static int errno_of_system(struct store *store, int fallback)
+{
+	int code = store->db ? sqlite3_system_errno(store->db) : 0;
+	return code == ENOSPC || code == EDQUOT ? ENOSPC
+	       : code == ENOMEM			? ENOMEM
+						: fallback;
+}
+
+static int errno_of(struct store *store, int rc)
+{
+	switch (rc & 0xff) {
+	case SQLITE_NOMEM:
+		return ENOMEM;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+	case SQLITE_PROTOCOL:
+		return EBUSY;
+	case SQLITE_FULL:
+		return ENOSPC;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return EUCLEAN;
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+	case SQLITE_AUTH:
+		return EACCES;
+	case SQLITE_CANTOPEN:
+		return errno_of_system(store, EACCES);
+	case SQLITE_CONSTRAINT:
+		return rc == SQLITE_CONSTRAINT_UNIQUE ||
+				       rc == SQLITE_CONSTRAINT_PRIMARYKEY
+			       ? EEXIST
+			       : EINVAL;
+	default:
+		return errno_of_system(store, EIO);
+	}
+}
+
+int store_fail_db(struct store *store, int rc)
+{
+	int code = errno_of(store, rc);
+	switch (code) {
+	case EUCLEAN:
+		return store_fail(store, code,
+			"the database is damaged; restore it from a backup");
+	case EBUSY:
+		return store_fail(
+			store, code, "another process has been writing for too long");
+	case ENOSPC:
+		return store_fail(store, code, "no space left on the file system");
+	default:
+		return store_fail(store, code,
+			store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(rc));
+	}
+}
+
+const char *store_fault(const struct store *store)
+{
+	return store ? store->fault : "out of memory";
+}
+
+/* --- waiting -------------------------------------------------------------------- */
+
+static int busy(void *arg, int tries)
+{
+	struct store *store = arg;
+	if (!store->waits)
+		return 0;
+	if (tries == 0)
+		store->deadline = io_now() + STORE_WAIT_MS;
+	if (io_now() >= store->deadline)
+		return 0;
+	uint32_t limit = tries < 8 ? 1u << tries : 256; /* in 0.1 ms */
+	struct timespec pause = { .tv_nsec = 0 };
+	pause.tv_nsec = 100000L * (long)(1 + randombytes_uniform(limit));
+	nanosleep(&pause, NULL);
+	return 1;
+}
+
+/* --- statements ----------------------------------------------------------------- */
+
+int store_exec(struct store *store, const char *sql)
+{
+	int rc = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
+	return rc == SQLITE_OK ? 0 : store_fail_db(store, rc);
+}
+
+int store_begin(struct store *store)
+{
+	if (store_exec(store, store->depth ? "SAVEPOINT edit" : "BEGIN IMMEDIATE") < 0)
+		return -1;
+	store->depth++;
+	return 0;
+}
+
+int store_end(struct store *store, int result)
+{
+	bool outer = --store->depth == 0;
+	if (result == 0)
+		result = store_exec(store, outer ? "COMMIT" : "RELEASE edit");
+	if (result < 0) {
+		/* After a full disk SQLite has taken all back itself: no error. */
+		int saved = errno;
+		(void)sqlite3_exec(store->db,
+			outer ? "ROLLBACK" : "ROLLBACK TO edit; RELEASE edit", NULL,
+			NULL, NULL);
+		errno = saved;
+	}
+	return result;
+}
+
+void stmt_open(struct stmt *s, struct store *store, const char *sql)
+{
+	*s = (struct stmt){ .store = store };
+	s->rc = sqlite3_prepare_v2(store->db, sql, -1, &s->st, NULL);
+}
+
+void stmt_bind_int(struct stmt *s, int64_t value)
+{
+	if (s->rc == SQLITE_OK)
+		s->rc = sqlite3_bind_int64(s->st, ++s->at, value);
+}
+
+void stmt_bind_null(struct stmt *s)
+{
+	if (s->rc == SQLITE_OK)
+		s->rc = sqlite3_bind_null(s->st, ++s->at);
+}
+
+void stmt_bind_int_or_null(struct stmt *s, int64_t value)
+{
+	if (value)
+		stmt_bind_int(s, value);
+	else
+		stmt_bind_null(s);
+}
+
+void stmt_bind_text(struct stmt *s, struct span text)
+{
+	if (s->rc == SQLITE_OK)
+		s->rc = sqlite3_bind_text(s->st, ++s->at, (const char *)text.p,
+			(int)text.n, SQLITE_TRANSIENT);
+}
+
+void stmt_bind_text_or_null(struct stmt *s, struct span text)
+{
+	if (text.n)
+		stmt_bind_text(s, text);
+	else
+		stmt_bind_null(s);
+}
+
+void stmt_bind_blob_or_null(struct stmt *s, struct span blob)
+{
+	if (!blob.n)
+		stmt_bind_null(s);
+	else if (s->rc == SQLITE_OK)
+		s->rc = sqlite3_bind_blob(
+			s->st, ++s->at, blob.p, (int)blob.n, SQLITE_TRANSIENT);
+}
+
+int stmt_step(struct stmt *s)
+{
+	if (s->rc == SQLITE_OK || s->rc == SQLITE_ROW)
+		s->rc = sqlite3_step(s->st);
+	if (s->rc == SQLITE_ROW)
+		return 1;
+	return s->rc == SQLITE_DONE ? 0 : store_fail_db(s->store, s->rc);
+}
+
+void stmt_reset(struct stmt *s)
+{
+	s->at = 0;
+	if (s->st)
+		s->rc = sqlite3_reset(s->st);
+}
+
+void stmt_close(struct stmt *s)
+{
+	int saved = errno;
+	sqlite3_finalize(s->st);
+	s->st = NULL;
+	errno = saved;
+}
+
+int stmt_run(struct stmt *s)
+{
+	int got = stmt_step(s);
+	int changes = got == 0 ? sqlite3_changes(s->store->db) : -1;
+	stmt_close(s);
+	return changes;
+}
+
+int64_t stmt_int(struct stmt *s, int column)
+{
+	return sqlite3_column_int64(s->st, column);
+}
+
+bool stmt_is_null(struct stmt *s, int column)
+{
+	return sqlite3_column_type(s->st, column) == SQLITE_NULL;
+}
+
+struct span stmt_blob(struct stmt *s, int column)
+{
+	const void *p = sqlite3_column_blob(s->st, column);
+	return span_of(p, p ? (size_t)sqlite3_column_bytes(s->st, column) : 0);
+}
+
+int stmt_text(struct stmt *s, int column, char *text, size_t size)
+{
+	return span_to_text(stmt_blob(s, column), text, size);
+}
+
+/* --- opening --------------------------------------------------------------------- */
+
+/* Nobody but its owner may write it, and that is root or we. */
+static int check_file(struct store *store)
+{
+	struct stat st;
+	if (stat(store->path, &st) < 0)
+		return store_fail(store, errno, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return store_fail(store, EPROTO, "not a regular file");
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return store_fail(store, EACCES, "belongs to another user");
+	if (st.st_mode & 022)
+		return store_fail(store, EACCES,
+			"others than its owner can write it (chmod 600)");
+	return 0;
+}
+
+/* The directory (0700) and an empty file (0600), where missing. */
+static int create_file(struct store *store)
+{
+	char path[STORE_PATH_MAX + 1];
+	snprintf(path, sizeof(path), "%s", store->path);
+	const char *directory = dirname(path);
+	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+		return store_fail(store, errno, strerror(errno));
+	int fd = open(store->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return errno == EEXIST ? 0 : store_fail(store, errno, strerror(errno));
+	close(fd);
+	return 0;
+}
+
+/* SQLite opens a file for reading only when it cannot for writing. */
+static int open_db(struct store *store, bool alone)
+{
+	int flags = store->mode == STORE_READ && !alone ? SQLITE_OPEN_READONLY
+							: SQLITE_OPEN_READWRITE;
+	flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int rc = sqlite3_open_v2(store->path, &store->db, flags, NULL);
+	if (rc != SQLITE_OK)
+		return store_fail_db(store, rc);
+	store->read_only = sqlite3_db_readonly(store->db, "main") == 1;
+	if (store->read_only && store->mode >= STORE_WRITE)
+		return store_fail(store, EACCES, "cannot be written");
+	return 0;
+}
+
+static int set_up(struct store *store)
+{
+	int one = 1;
+	sqlite3 *db = store->db;
+	store->waits = true;
+	(void)sqlite3_busy_handler(db, busy, store);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	(void)sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &one);
+	(void)sqlite3_wal_autocheckpoint(db, LOG_PAGES);
+	if (store->mode >= STORE_WRITE)
+		return store_exec(
+			store, "PRAGMA secure_delete = ON; PRAGMA synchronous = FULL");
+	return store_exec(store, store->mode == STORE_READ
+					 ? "PRAGMA query_only = ON"
+					 : "PRAGMA synchronous = NORMAL");
+}
+
+/* Empty or older: made current. A new file gets its write-ahead log first. */
+static int migrate(struct store *store, enum schema_state state)
+{
+	if (store->mode == STORE_READ || store->read_only)
+		return store_fail(store, EPROTO,
+			state == SCHEMA_EMPTY
+				? "not a Postern account database"
+				: "of an earlier version; any command that writes"
+				  " (as root) updates it");
+	if (state == SCHEMA_EMPTY && store->mode != STORE_CREATE)
+		return store_fail(store, EPROTO, "not a Postern account database");
+	if (state == SCHEMA_EMPTY && store_exec(store, "PRAGMA journal_mode = WAL") < 0)
+		return -1;
+	int rc = schema_migrate(store->db, SCHEMA_VERSION);
+	return rc == SQLITE_OK ? 0 : store_fail_db(store, rc);
+}
+
+static int check_schema(struct store *store)
+{
+	int version;
+	char text[128];
+	enum schema_state state = schema_look(store->db, &version);
+	switch (state) {
+	case SCHEMA_CURRENT:
+		return 0;
+	case SCHEMA_EMPTY:
+	case SCHEMA_OLDER:
+		return migrate(store, state);
+	case SCHEMA_NEWER:
+		snprintf(text, sizeof(text),
+			"of a later Postern (version %d, this one knows %d)", version,
+			SCHEMA_VERSION);
+		return store_fail(store, EPROTO, text);
+	case SCHEMA_FOREIGN:
+		return store_fail(store, EPROTO, "not a Postern account database");
+	default:
+		return store_fail_db(store, sqlite3_extended_errcode(store->db));
+	}
+}
+
+static int open_whole(struct store *store)
+{
+	return open_db(store, false) < 0 || set_up(store) < 0 || check_schema(store) < 0
+		       ? -1
+		       : 0;
+}
+
+/* No room for the log's index: alone, with the index in memory. */
+static int open_alone(struct store *store)
+{
+	sqlite3_close(store->db);
+	store->db = NULL;
+	if (open_db(store, true) < 0 || set_up(store) < 0 ||
+		store_exec(store, "PRAGMA locking_mode = EXCLUSIVE") < 0)
+		return -1;
+	return check_schema(store);
+}
+
+int store_open(struct store **out, const char *path, enum store_mode mode)
+{
+	struct store *store = *out = calloc(1, sizeof(*store));
+	if (!store) {
+		errno = ENOMEM;
+		return -1;
+	}
+	store->mode = mode;
+	if (span_to_text(span_str(path), store->path, sizeof(store->path)) < 0)
+		return store_fail(store, ENAMETOOLONG, "path too long");
+	if (password_init() < 0)
+		return store_fail(store, EIO, "libsodium cannot start");
+	if (mode == STORE_CREATE && create_file(store) < 0)
+		return -1;
+	if (check_file(store) < 0)
+		return -1;
+	if (open_whole(store) == 0)
+		return 0;
+	return errno == ENOSPC && mode <= STORE_LOGIN ? open_alone(store) : -1;
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	sqlite3_close(store->db);
+	free(store);
+}
