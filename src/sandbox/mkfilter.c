@@ -154,6 +154,8 @@ static void allow_common(scmp_filter_ctx ctx)
 	allow_pair(ctx, "setsockopt", 1, IPPROTO_TCP, TCP_CORK);
 	allow_pair(ctx, "setsockopt", 1, IPPROTO_TCP, TCP_QUICKACK);
 	allow_pair(ctx, "setsockopt", 1, IPPROTO_TCP, TCP_USER_TIMEOUT);
+	allow_pair(ctx, "setsockopt", 1, SOL_SOCKET, SO_RCVTIMEO);
+	allow_pair(ctx, "setsockopt", 1, SOL_SOCKET, SO_SNDTIMEO);
 	allow_pair(ctx, "setsockopt", 1, SOL_SOCKET, SO_SNDBUF);
 	allow_pair(ctx, "setsockopt", 1, SOL_SOCKET, SO_RCVBUF);
 }

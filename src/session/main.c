@@ -16,7 +16,6 @@
 #include "base/fdtab.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "ipc/fdpass.h"
 #include "maildrop/lock.h"
 #include "maildrop/state.h"
 #include "postern/fds.h"
@@ -45,15 +44,16 @@ struct parent {
 	struct identity identity; /* of the child to come */
 };
 
-/* A handler can be passed nothing. */
+/* A handler can be passed nothing. parent_pid: whose SIGTERM ends the server. */
 static struct session_signals signals;
+static pid_t parent_pid;
 
 static void on_sigterm(int number, siginfo_t *info, void *context)
 {
 	int saved = errno;
 
 	(void)number, (void)context;
-	signals.told = info->si_pid == getppid() ? EVENT_STOP : EVENT_TAKEOVER;
+	signals.told = info->si_pid == parent_pid ? EVENT_STOP : EVENT_TAKEOVER;
 	if (!signals.updating)
 		shutdown(FD_SESSION_PEER, SHUT_RDWR);
 	errno = saved;
@@ -79,8 +79,10 @@ static void send_verdict(const struct verdict *verdict)
 	verdict_encode(&message, verdict);
 	if (!buf_ok(&message))
 		bug("a verdict that does not fit");
-	/* A gate that is gone is no fault: its baton will not come. */
-	(void)fdpass_send(FD_SESSION_VERDICT, buf_span(&message), NULL, 0, 0);
+	/* A gate that is gone is no fault: its baton will not come. Not sendmsg(2),
+	 * which the sandbox has taken away. */
+	(void)send(FD_SESSION_VERDICT, buf_span(&message).p, buf_len(&message),
+		MSG_NOSIGNAL);
 }
 
 /* Would the next attempt fail as well? See maildrop_open(). */
@@ -271,6 +273,9 @@ int main(void)
 	if (session_setup_decode(buf_span(&message), &parent.setup) < 0)
 		die(EXIT_MALFORMED, "the set-up cannot be understood");
 	buf_free(&message);
+	parent_pid = getpid();
+	if (sandbox_session_parent() < 0)
+		die(EXIT_TEMPORARY, "sandbox");
 	warm_ready();
 	const struct warm_work work = {
 		.intake = FD_SESSION_AUTH,
