@@ -27,20 +27,6 @@ static const struct maildrop_driver *driver_of(enum maildrop_kind kind)
 	return NULL;
 }
 
-enum maildrop_kind maildrop_kind_of(struct span name)
-{
-	for (size_t i = 0; i < DRIVERS; i++)
-		if (span_is(name, drivers[i]->name))
-			return drivers[i]->kind;
-	return 0;
-}
-
-const char *maildrop_kind_name(enum maildrop_kind kind)
-{
-	const struct maildrop_driver *driver = driver_of(kind);
-	return driver ? driver->name : "unknown";
-}
-
 int maildrop_fail(struct maildrop_fault *fault, const char *what, const char *path)
 {
 	int error = errno;
