@@ -1,0 +1,270 @@
+/*
+ * attempt: one claim from the gate to an identity or a refusal. Runs as root in a
+ * process of its own that was forked for this claim and ends with it.
+ *
+ * Trusts: the facts (the master's) and the sources. Distrusts: the one datagram that
+ * it reads, which an unprivileged process that talks to strangers has written. It
+ * is received once, bounded, without descriptors, decoded by code that takes only
+ * what the encoder can write, and wiped.
+ *
+ * Unknown name, wrong password, disabled account: one password hash each, the same
+ * exit code, the same silence. Only the log tells them apart.
+ */
+#include "auth/attempt.h"
+
+#include "accounts/password.h"
+#include "base/die.h"
+#include "base/log.h"
+#include "ipc/fdpass.h"
+#include "postern/abi.h"
+#include "postern/fds.h"
+#include "postern/report.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const struct source_driver *const drivers[] = { &source_pam, &source_sqlite };
+
+static const struct source_driver *driver_of(enum source_kind kind)
+{
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
+		if (drivers[i]->kind == kind)
+			return drivers[i];
+	bug("a source of no known kind");
+}
+
+uint32_t attempt_prepare(struct auth *auth)
+{
+	uint32_t usable = 0;
+	for (uint32_t i = 0; i < auth->setup.sources_n; i++) {
+		struct source *source = &auth->sources[i];
+		*source = (struct source){
+			.setup = &auth->setup.sources[i],
+			.driver = driver_of(auth->setup.sources[i].kind),
+			.root = auth->setup.root,
+			.check = auth->setup.check,
+		};
+		source->usable = source->driver->prepare(source) == 0;
+		usable += source->usable;
+	}
+	return usable;
+}
+
+uint32_t attempt_offer(const struct auth *auth)
+{
+	uint32_t set = auth->setup.sources_n ? SOURCE_PASSWORDS : 0;
+	for (uint32_t i = 0; i < auth->setup.sources_n; i++)
+		set |= auth->sources[i].driver->offer(&auth->sources[i]);
+	return set;
+}
+
+/* --- the log line ------------------------------------------------------------- */
+
+static void log_event(const char *event, const struct claim *claim, const char *account)
+{
+	char storage[LOG_LINE_MAX], source[NETADDR_TEXT_MAX];
+	struct buf line;
+	const struct facts *facts = claim->facts;
+	netaddr_text(&facts->peer, source);
+	buf_fixed(&line, storage, sizeof(storage));
+	buf_printf(&line, "v1 %s connection=%llu", event,
+		(unsigned long long)facts->connection);
+	log_value(&line, "account", span_str(account));
+	buf_printf(&line, " mechanism=%s source=%s listener=%s",
+		login_mechanism_name(claim->login->mechanism), source,
+		facts->listener == LISTENER_POP3S ? "pop3s" : "pop3");
+	log_value(&line, "tls", claim->login->tls);
+	if (claim->reason)
+		buf_printf(&line, " reason=%s", claim->reason);
+	log_text(buf_span(&line));
+}
+
+/* --- receiving ------------------------------------------------------------------ */
+
+static _Noreturn void malformed(const struct facts *facts, const char *what)
+{
+	errno = 0;
+	die(EXIT_MALFORMED, "connection=%llu: %s",
+		(unsigned long long)facts->connection, what);
+}
+
+/* recv(2) has no place for descriptors: the kernel drops what a gate attaches. */
+static size_t receive(const struct facts *facts, unsigned char *to, size_t size)
+{
+	ssize_t n = recv(FD_AUTH_VERDICT, to, size, MSG_DONTWAIT | MSG_TRUNC);
+	if (n <= 0 || (size_t)n > MESSAGE_MAX)
+		malformed(facts, n <= 0 ? "no claim came" : "the claim is too long");
+	return (size_t)n;
+}
+
+/* A gate has one claim at a time; nothing may be waiting behind it. */
+static bool alone(void)
+{
+	char c;
+	ssize_t n = recv(FD_AUTH_VERDICT, &c, 1, MSG_DONTWAIT | MSG_PEEK);
+	return n < 0 && errno == EAGAIN;
+}
+
+/* What no honest gate says of this connection. */
+static bool contradicts(const struct login *login, const struct facts *facts)
+{
+	if (login->tls.n > 0 && !facts->tls)
+		return true;
+	return facts->listener == LISTENER_POP3S && login->path == PATH_DIRECT;
+}
+
+/* --- deciding --------------------------------------------------------------------- */
+
+/* The source that answers for the name, see source.h; NULL when none can. */
+struct answerer {
+	struct source *source;
+	enum source_holds holds;
+};
+
+static struct answerer find(struct auth *auth, struct claim *claim)
+{
+	struct answerer maybe = { .holds = HOLDS_NO };
+	for (uint32_t i = 0; i < auth->setup.sources_n; i++) {
+		struct source *source = &auth->sources[i];
+		enum source_holds holds = source->driver->holds(source, claim);
+		if (holds == HOLDS_YES || holds == HOLDS_FAULT)
+			return (struct answerer){ source, holds };
+		if (holds == HOLDS_MAYBE && !maybe.source)
+			maybe = (struct answerer){ source, holds };
+	}
+	return maybe;
+}
+
+static const char *forbidden(const struct claim *claim)
+{
+	const struct login *login = claim->login;
+	const struct facts *facts = claim->facts;
+	if (!(facts->mechanisms >> login->mechanism & 1))
+		return "mechanism";
+	if (source_is_password(login->mechanism) && login->path == PATH_DIRECT &&
+		!facts->plaintext)
+		return "plaintext";
+	return NULL;
+}
+
+/* A refusal that needed no hash pays one all the same. */
+static void even_out(const struct auth *auth, const struct claim *claim)
+{
+	bool hashes = false;
+	for (uint32_t i = 0; i < auth->setup.sources_n; i++)
+		hashes = hashes || auth->setup.sources[i].kind == SOURCE_SQLITE;
+	if (hashes && !claim->worked && source_is_password(claim->login->mechanism))
+		(void)password_nobody(claim->login->secret);
+}
+
+static enum source_result decide(
+	struct auth *auth, struct claim *claim, struct source **source)
+{
+	enum source_result result = RESULT_REFUSED;
+	struct answerer answerer = find(auth, claim);
+	*source = answerer.source;
+	if (answerer.holds == HOLDS_FAULT)
+		return RESULT_FAULT;
+	if (*source)
+		result = (*source)->driver->verify(*source, claim);
+	if (result != RESULT_REFUSED)
+		return result;
+	if (answerer.holds != HOLDS_YES)
+		claim->reason = "unknown";
+	even_out(auth, claim);
+	return result;
+}
+
+/* --- handing on ---------------------------------------------------------------------
+ */
+
+static void complete(struct identity *identity, const struct claim *claim)
+{
+	const struct facts *facts = claim->facts;
+	identity->connection = facts->connection;
+	identity->peer = facts->peer;
+	identity->listener = facts->listener;
+	identity->plaintext = facts->plaintext;
+	identity->tls_possible = facts->tls;
+	identity->mechanisms = facts->mechanisms;
+	identity->mechanism = claim->login->mechanism;
+	identity->path = claim->login->path;
+	if (span_to_text(claim->login->tls, identity->tls, sizeof(identity->tls)) < 0)
+		bug("a TLS description that was decoded does not fit");
+}
+
+static void send_identity(const struct claim *claim)
+{
+	const struct identity *identity = &claim->identity;
+	unsigned char storage[MESSAGE_MAX];
+	struct buf message;
+	int peer = identity->path == PATH_DIRECT ? FD_AUTH_CLIENT : FD_AUTH_WIRE;
+	const int fds[IDENTITY_DESCRIPTORS] = { FD_AUTH_VERDICT, peer };
+	buf_fixed(&message, storage, sizeof(storage));
+	identity_encode(&message, identity);
+	if (!buf_ok(&message))
+		bug("an identity that does not fit");
+	if (fdpass_send(FD_AUTH_SESSION, buf_span(&message), fds, IDENTITY_DESCRIPTORS,
+		    0) < 0)
+		die(EXIT_TEMPORARY, "connection=%llu: the session parent does not hear",
+			(unsigned long long)identity->connection);
+}
+
+static void report_accepted(const struct claim *claim)
+{
+	unsigned char storage[LOGIN_NAME_MAX + 64];
+	struct buf message;
+	buf_fixed(&message, storage, sizeof(storage));
+	report_encode(&message, &(struct report){ .kind = REPORT_ACCEPTED,
+					.connection = claim->facts->connection,
+					.account = span_str(claim->identity.account) });
+	if (!buf_ok(&message))
+		bug("a report that does not fit");
+	/* A master that is gone must not cost the session that has begun. */
+	(void)fdpass_send(FD_CONTROL, buf_span(&message), NULL, 0, 0);
+}
+
+static void accept_claim(struct source *source, struct claim *claim)
+{
+	if (!alone())
+		malformed(claim->facts, "a second claim came behind the first");
+	complete(&claim->identity, claim);
+	send_identity(claim);
+	report_accepted(claim);
+	log_event("login", claim, claim->identity.account);
+	if (source->driver->accepted)
+		source->driver->accepted(source, claim);
+}
+
+static enum exit_code conclude(struct auth *auth, struct claim *claim)
+{
+	struct source *source = NULL;
+	enum source_result result;
+	claim->reason = forbidden(claim);
+	result = claim->reason ? RESULT_REFUSED : decide(auth, claim, &source);
+	if (result == RESULT_ACCEPTED) {
+		accept_claim(source, claim);
+		return EXIT_DONE;
+	}
+	if (result == RESULT_FAULT)
+		claim->reason = "temporary";
+	log_event("refused", claim, claim->name);
+	return result == RESULT_FAULT ? EXIT_TEMPORARY : EXIT_REFUSED;
+}
+
+_Noreturn void attempt_run(struct auth *auth)
+{
+	unsigned char storage[MESSAGE_MAX + 1];
+	struct login login;
+	struct claim claim = { .facts = &auth->facts, .login = &login };
+	size_t n = receive(&auth->facts, storage, sizeof(storage));
+	if (login_decode(span_of(storage, n), &login) < 0)
+		malformed(&auth->facts, "the claim cannot be understood");
+	if (span_to_text(login.name, claim.name, sizeof(claim.name)) < 0 ||
+		contradicts(&login, &auth->facts))
+		malformed(&auth->facts, "the claim contradicts the facts");
+	enum exit_code code = conclude(auth, &claim);
+	explicit_bzero(storage, sizeof(storage));
+	_exit(code);
+}

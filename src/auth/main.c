@@ -1,0 +1,95 @@
+/*
+ * postern-auth: turns a claim into an identity. The one program of Postern that is
+ * root and hears (one bounded datagram of) what strangers say: audit this one.
+ *
+ * Runs as: root; without root as whoever started posternd (PAM is then refused).
+ * Warm parent: reads no peer's octet, sees facts and descriptors from the master
+ * only. One child per claim (attempt.c).
+ * Holds: include/postern/fds.h. Files it opens as root: the account databases with
+ * their key files, what PAM's modules and nsswitch.conf(5) name; nothing else.
+ *
+ * Fails: at start with one log line for each fault; a child's failure costs its login.
+ */
+#include "accounts/password.h"
+#include "auth/apop.h"
+#include "auth/attempt.h"
+#include "base/die.h"
+#include "base/fdtab.h"
+#include "base/log.h"
+#include "ipc/fdpass.h"
+#include "postern/fds.h"
+#include "postern/report.h"
+#include "sandbox/sandbox.h"
+#include "warm/warm.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static struct auth auth;
+
+static uint64_t decode(void *self, struct span message)
+{
+	struct auth *a = self;
+	return facts_decode(message, &a->facts) < 0 ? 0 : a->facts.connection;
+}
+
+static _Noreturn void serve(void *self, const int *fds)
+{
+	if (fdtab_place(FD_AUTH_CLIENT, fds, FACTS_DESCRIPTORS) < 0)
+		die(EXIT_TEMPORARY, "the child's descriptors");
+	attempt_run(self);
+}
+
+static void read_setup(void)
+{
+	struct buf message;
+	buf_init(&message, MESSAGE_MAX + 1);
+	warm_begin("postern-auth", FD_AUTH_LAST, &message);
+	if (auth_setup_decode(buf_span(&message), &auth.setup) < 0)
+		die(EXIT_MALFORMED, "the set-up cannot be understood");
+	buf_free(&message);
+}
+
+static void report_offer(uint32_t mechanisms)
+{
+	unsigned char storage[64];
+	struct buf message;
+	buf_fixed(&message, storage, sizeof(storage));
+	report_encode(&message,
+		&(struct report){ .kind = REPORT_OFFER, .mechanisms = mechanisms });
+	if (!buf_ok(&message) ||
+		fdpass_send(FD_CONTROL, buf_span(&message), NULL, 0, 0) < 0)
+		die(EXIT_TEMPORARY, "the master does not listen");
+}
+
+static void prepare(void)
+{
+	if (password_init() < 0 || apop_init() < 0)
+		die(EXIT_TEMPORARY, "the libraries do not start");
+	uint32_t usable = attempt_prepare(&auth);
+	errno = 0;
+	/* A trial finds every fault; a service works with what it has. */
+	if (auth.setup.check && usable < auth.setup.sources_n)
+		die(EXIT_TEMPORARY, "not every source of accounts can be used");
+	if (auth.setup.sources_n && usable == 0)
+		log_line("no source of accounts can be used: nobody can log in");
+	if (sandbox_auth() < 0)
+		die(EXIT_TEMPORARY, "the sandbox");
+	report_offer(attempt_offer(&auth));
+}
+
+int main(void)
+{
+	read_setup();
+	prepare();
+	warm_ready();
+	if (auth.setup.check)
+		return EXIT_DONE;
+	warm_run(&(struct warm_work){
+		.intake = FD_CONTROL,
+		.descriptors = FACTS_DESCRIPTORS,
+		.decode = decode,
+		.child = serve,
+		.self = &auth,
+	});
+}

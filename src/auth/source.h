@@ -1,0 +1,88 @@
+/*
+ * source: a place that accounts come from. A source is a file and a row in
+ * attempt.c's table: pam (the host's own users), sqlite (virtual users).
+ *
+ * Which source answers for a name is decided before any secret is looked at
+ * (source_find() in attempt.c): the first in the configured order that holds the
+ * name; if none does, the first that might (PAM may map names). That one's
+ * answer is final: a name never means one account with this password and another
+ * account with that one.
+ */
+#ifndef POSTERN_AUTH_SOURCE_H
+#define POSTERN_AUTH_SOURCE_H
+
+#include "postern/facts.h"
+#include "postern/identity.h"
+#include "postern/login.h"
+#include "postern/setup.h"
+
+enum source_holds {
+	HOLDS_NO,
+	HOLDS_MAYBE, /* only a verification can tell */
+	HOLDS_YES,
+	HOLDS_FAULT, /* it cannot be asked; logged */
+};
+
+enum source_result {
+	RESULT_ACCEPTED, /* the claim's identity is filled in */
+	RESULT_REFUSED,	 /* the claim's reason says why */
+	RESULT_FAULT,	 /* ours; logged */
+};
+
+/* One attempt: what the gate claims, what the master knows, what comes of it. */
+struct claim {
+	const struct facts *facts;
+	const struct login *login;
+	char name[LOGIN_NAME_MAX + 1]; /* login->name as a string */
+	/* A source that accepts fills in account, uid, gid, groups, maildrop,
+	 * path_name and read_only; the rest is attempt.c's. */
+	struct identity identity;
+	const char *reason; /* a stable word of postern-log(7) */
+	bool worked;	    /* a password has been hashed in this attempt */
+};
+
+struct source;
+
+struct source_driver {
+	enum source_kind kind;
+	/* In the warm parent, once: what is slow and needs no name. 0; or -1, logged:
+	 * the source is unusable and holds no name. */
+	int (*prepare)(struct source *source);
+	/* The mechanisms that it could verify for some account, as a set. */
+	uint32_t (*offer)(const struct source *source);
+	/* In a child: is the name one of its accounts? */
+	enum source_holds (*holds)(struct source *source, struct claim *claim);
+	enum source_result (*verify)(struct source *source, struct claim *claim);
+	/* What is only worth doing for an accepted claim, once the identity has gone
+	 * off: nobody waits for it. May be NULL. */
+	void (*accepted)(struct source *source, struct claim *claim);
+};
+
+struct source {
+	const struct source_driver *driver;
+	const struct source_setup *setup;
+	bool root;  /* the server changes users */
+	bool check; /* only a trial: change nothing */
+	bool usable;
+	void *state; /* the driver's own; a child's copy is for its one claim */
+};
+
+extern const struct source_driver source_pam, source_sqlite;
+
+/* The mechanisms whose secret is a password in the clear. */
+enum {
+	SOURCE_PASSWORDS = 1 << LOGIN_USER | 1 << LOGIN_PLAIN | 1 << LOGIN_LOGIN,
+};
+
+static inline bool source_is_password(enum login_mechanism mechanism)
+{
+	return SOURCE_PASSWORDS >> mechanism & 1;
+}
+
+static inline enum source_result source_refuse(struct claim *claim, const char *reason)
+{
+	claim->reason = reason;
+	return RESULT_REFUSED;
+}
+
+#endif
