@@ -318,8 +318,8 @@ def test_setup_that_is_none():
     for setup in (b"\1\2", hold.gate_setup(), hold.auth_setup([]) + b"\0",
                   hold.auth_setup([hold.source(3, "x", MAILDIR, "/x")])):
         session, theirs = hold.seqpacket()
-        with hold.Parent("postern-auth", setup, [theirs], ready=False) as auth:
-            auth.wait(EXIT_MALFORMED)
+        auth = hold.Parent("postern-auth", setup, [theirs], ready=False)
+        auth.wait(EXIT_MALFORMED)
         session.close()
         theirs.close()
 
