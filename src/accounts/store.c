@@ -8,8 +8,9 @@
  * for a short random while and tries again, until the deadline. Transactions
  * that write begin as writers (BEGIN IMMEDIATE), so none is ever refused half way.
  *
- * The write-ahead log is kept when the last handle closes, and closing does not
- * checkpoint: with one open per login that would be a rewrite per login.
+ * The write-ahead log is kept when the last handle closes, and auth's closing does not
+ * checkpoint: with one open per login that would be a rewrite per login. The
+ * postern command's does, so that the file alone is whole as often as it can be.
  *
  * A full disk: SQLite wants room for the index of the log (FILE-shm). Auth can do
  * without, at the price of one reader at a time (locking_mode EXCLUSIVE keeps the index
@@ -84,7 +85,9 @@ int store_fail_db(struct store *store, int rc)
 	switch (code) {
 	case EUCLEAN:
 		return store_fail(store, code,
-			"the database is damaged; restore it from a backup");
+			(rc & 0xff) == SQLITE_NOTADB
+				? "not a database, or damaged at its beginning"
+				: "the database is damaged; restore it from a backup");
 	case EBUSY:
 		return store_fail(
 			store, code, "another process has been writing for too long");
@@ -99,6 +102,11 @@ int store_fail_db(struct store *store, int rc)
 const char *store_fault(const struct store *store)
 {
 	return store ? store->fault : "out of memory";
+}
+
+const char *store_path(const struct store *store)
+{
+	return store->path;
 }
 
 /* --- waiting -------------------------------------------------------------------- */
@@ -401,10 +409,20 @@ int store_open(struct store **out, const char *path, enum store_mode mode)
 	return errno == ENOSPC && mode <= STORE_LOGIN ? open_alone(store) : -1;
 }
 
+/* The log of what was just written goes back into the file, if nobody reads. */
+static void checkpoint(struct store *store)
+{
+	store->waits = false;
+	(void)sqlite3_wal_checkpoint_v2(
+		store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
 void store_close(struct store *store)
 {
 	if (!store)
 		return;
+	if (store->mode >= STORE_WRITE && store->db)
+		checkpoint(store);
 	sqlite3_close(store->db);
 	free(store);
 }

@@ -48,6 +48,9 @@ void store_close(struct store *store);
 /* The text of the last failure: "PATH: what". Never NULL, never ends in LF. */
 const char *store_fault(const struct store *store);
 
+/* The file's path, as it was opened: seal_key_load() wants it. */
+const char *store_path(const struct store *store);
+
 enum account_kind {
 	ACCOUNT_VIRTUAL = 1, /* lives here */
 	ACCOUNT_SYSTEM =

@@ -1,0 +1,49 @@
+/*
+ * user: what the commands about accounts share.
+ */
+#ifndef POSTERN_CLI_USER_H
+#define POSTERN_CLI_USER_H
+
+#include "accounts/edit.h"
+#include "cli/cli.h"
+
+/* The options that set an account's limits, and their help. */
+#define LIMIT_OPTIONS                                                     \
+	"maildrop= owner= net= expires= main-password= read-only= quota=" \
+	" quota-messages="
+
+#define LIMIT_ARGUMENTS                                                   \
+	"[--maildrop KIND:PATH] [--owner USER]\n"                         \
+	"    [--net CIDR]... [--expires WHEN] [--main-password on|off]\n" \
+	"    [--read-only on|off] [--quota OCTETS] [--quota-messages N]"
+
+#define LIMIT_HELP                                                                   \
+	"  --maildrop maildir:PATH|mbox:PATH|default\n"                              \
+	"                        the account's maildrop (default: as the server's\n" \
+	"                        configuration says)\n"                              \
+	"  --owner USER|default  the system's user that the mail belongs to\n"       \
+	"  --net CIDR|any        accept logins only from there; may be repeated\n"   \
+	"  --expires WHEN        90d, 2026-12-31, never: no logins from then on\n"   \
+	"  --main-password off   accept app passwords only\n"                        \
+	"  --read-only on        messages may be fetched, not deleted\n"             \
+	"  --quota, --quota-messages\n"                                              \
+	"                        information for delivery: 500M, 2G; 0: none\n"
+
+/* Takes them over into *account. 0, or CLI_MISUSED with the reason printed. */
+int user_limits(const struct cli *cli, struct account *account);
+
+/* --net and --expires alone. */
+int user_networks(const struct cli *cli, struct networks *networks);
+int user_expires(const struct cli *cli, int64_t *expires);
+
+/* The normal form of operand i; 0, or CLI_MISUSED with the reason printed. */
+int user_name(const struct cli *cli, int i, char name[ACCOUNT_NAME_MAX + 1]);
+
+/*
+ * All that a password leaves behind: hash, SCRAM keys, with apop the sealed secret
+ * (which makes the key file at first need). 0, or CLI_FAILED with the reason printed.
+ */
+int user_credentials(struct store *store, const char *name, struct span password,
+	bool apop, struct credentials *credentials);
+
+#endif
