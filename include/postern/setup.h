@@ -16,6 +16,8 @@ enum {
 	SETUP_PATH_MAX = 511,
 	SETUP_SOURCES_MAX = 8,
 	SETUP_NAME_MAX = 32, /* a Unix user name */
+	SETUP_ISSUERS_MAX = 4,
+	SETUP_ISSUER_MAX = 255,
 };
 
 struct gate_setup {
@@ -41,10 +43,21 @@ struct source_setup {
 	char owner[SETUP_NAME_MAX + 1];	   /* virtual users' Unix user; or empty */
 };
 
+/* Who may issue tokens (OAUTHBEARER, XOAUTH2), and how they are checked. */
+struct issuer_setup {
+	char issuer[SETUP_ISSUER_MAX + 1];   /* the token's "iss" */
+	char key[SETUP_PATH_MAX + 1];	     /* file: a public key, PEM */
+	char audience[SETUP_ISSUER_MAX + 1]; /* its "aud"; empty: not looked at */
+};
+
 struct auth_setup {
 	char hostname[SETUP_HOSTNAME_MAX + 1];
 	bool root;  /* the server changes users; else PAM and owners are refused */
 	bool check; /* only to see whether it would start: change nothing */
+	bool pam_session; /* pam_open_session(3) before the drop, closed at the end */
+	uint32_t remember_seconds; /* a verified login is remembered so long; 0: not */
+	uint32_t issuers_n;
+	struct issuer_setup issuers[SETUP_ISSUERS_MAX];
 	uint32_t sources_n;
 	struct source_setup sources[SETUP_SOURCES_MAX];
 };

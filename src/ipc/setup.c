@@ -55,9 +55,24 @@ static void get_source(struct msg_in *in, struct source_setup *source)
 		in->bad = true;
 }
 
+static void put_issuer(struct buf *message, const struct issuer_setup *issuer)
+{
+	put_text(message, issuer->issuer, SETUP_ISSUER_MAX);
+	put_text(message, issuer->key, SETUP_PATH_MAX);
+	put_text(message, issuer->audience, SETUP_ISSUER_MAX);
+}
+
+static void get_issuer(struct msg_in *in, struct issuer_setup *issuer)
+{
+	msg_get_text(in, 1, SETUP_ISSUER_MAX, issuer->issuer);
+	msg_get_text(in, 1, SETUP_PATH_MAX, issuer->key);
+	msg_get_text(in, 0, SETUP_ISSUER_MAX, issuer->audience);
+}
+
 void auth_setup_encode(struct buf *message, const struct auth_setup *setup)
 {
-	if (setup->sources_n > SETUP_SOURCES_MAX) {
+	if (setup->sources_n > SETUP_SOURCES_MAX ||
+		setup->issuers_n > SETUP_ISSUERS_MAX) {
 		message->failed = true;
 		return;
 	}
@@ -65,6 +80,11 @@ void auth_setup_encode(struct buf *message, const struct auth_setup *setup)
 	put_text(message, setup->hostname, SETUP_HOSTNAME_MAX);
 	msg_put_u8(message, setup->root);
 	msg_put_u8(message, setup->check);
+	msg_put_u8(message, setup->pam_session);
+	msg_put_u32(message, setup->remember_seconds);
+	msg_put_u32(message, setup->issuers_n);
+	for (uint32_t i = 0; i < setup->issuers_n; i++)
+		put_issuer(message, &setup->issuers[i]);
 	msg_put_u32(message, setup->sources_n);
 	for (uint32_t i = 0; i < setup->sources_n; i++)
 		put_source(message, &setup->sources[i]);
@@ -76,6 +96,11 @@ int auth_setup_decode(struct span message, struct auth_setup *setup)
 	msg_get_text(&in, 1, SETUP_HOSTNAME_MAX, setup->hostname);
 	setup->root = msg_get_bool(&in);
 	setup->check = msg_get_bool(&in);
+	setup->pam_session = msg_get_bool(&in);
+	setup->remember_seconds = msg_get_u32(&in, UINT32_MAX);
+	setup->issuers_n = msg_get_u32(&in, SETUP_ISSUERS_MAX);
+	for (uint32_t i = 0; i < setup->issuers_n; i++)
+		get_issuer(&in, &setup->issuers[i]);
 	setup->sources_n = msg_get_u32(&in, SETUP_SOURCES_MAX);
 	for (uint32_t i = 0; i < setup->sources_n; i++)
 		get_source(&in, &setup->sources[i]);

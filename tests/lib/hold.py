@@ -130,9 +130,16 @@ def source(kind, argument, maildrop, template, owner=""):
             + octets(template) + octets(owner))
 
 
-def auth_setup(sources, hostname="mail.example.org", root=False, check=False):
-    """sources: a list of source(...)."""
-    return (begin(AUTH_SETUP) + octets(hostname) + bytes((root, check))
+def issuer(name, key, audience=""):
+    """Who may issue tokens: the token's "iss", a file with a public key, its "aud"."""
+    return octets(name) + octets(key) + octets(audience)
+
+
+def auth_setup(sources, hostname="mail.example.org", root=False, check=False,
+               pam_session=False, remember_seconds=0, issuers=()):
+    """sources: a list of source(...); issuers: of issuer(...)."""
+    return (begin(AUTH_SETUP) + octets(hostname) + bytes((root, check, pam_session))
+            + struct.pack("<II", remember_seconds, len(issuers)) + b"".join(issuers)
             + struct.pack("<I", len(sources)) + b"".join(sources))
 
 
