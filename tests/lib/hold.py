@@ -330,6 +330,7 @@ class Parent:
     def __init__(self, program, setup, fds=(), ready=True, environment=None):
         self.path = program if "/" in program else os.path.join(BUILD, program)
         self.control, theirs = seqpacket()
+        theirs.settimeout(None)  # else it is non-blocking
         self.reports = collections.deque()
         self.status = None
         self.lines = []
