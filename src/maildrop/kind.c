@@ -21,5 +21,6 @@ enum maildrop_kind maildrop_kind_of(struct span name)
 
 const char *maildrop_kind_name(enum maildrop_kind kind)
 {
-	return kind > 0 && kind < NAMES ? names[kind] : "unknown";
+	size_t i = (size_t)kind;
+	return i > 0 && i < NAMES ? names[i] : "unknown";
 }
