@@ -14,6 +14,7 @@ struct maildrop_message {
 	uint64_t at;	 /* the driver's: mbox offset; Maildir name */
 	uint64_t id[2];	 /* the driver's: mbox hash for the unique-id; Maildir inode, mtime */
 	bool marked;
+	unsigned char unused[7]; /* no padding: the cache stores it as it is */
 };
 
 struct maildrop {
