@@ -26,7 +26,7 @@ enum plaintext_policy {
 struct config_listener {
 	enum listener_kind kind;
 	char host[CONFIG_HOST_MAX + 1]; /* a numeric address; "*": all, both families */
-	uint16_t port;
+	uint16_t port;			/* 0: any that is free */
 	unsigned line;
 };
 
@@ -51,7 +51,8 @@ struct config {
 /*
  * Reads the file at path into *config, on top of the defaults. Returns 0; or -1
  * when the file cannot be read or has mistakes: *errors then holds one line
- * for each, "path:line: text" LF, and *config must not be used. On success
+ * for each, "path:line: text" LF ("path: text" when it is about the whole file),
+ * and *config must not be used. On success
  * *errors holds warnings in the same form, or nothing.
  */
 int config_load(struct config *config, const char *path, struct buf *errors);

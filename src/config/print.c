@@ -1,0 +1,98 @@
+/*
+ * print: the effective configuration, as postern.conf would say it.
+ */
+#include "config/config.h"
+
+static void put_word(struct buf *out, const char *text)
+{
+	bool quote = text[0] == '\0' || text[0] == '#' || strpbrk(text, " \t");
+	buf_printf(out, quote ? " \"%s\"" : " %s", text);
+}
+
+static void put_time(struct buf *out, const char *name, uint32_t seconds)
+{
+	static const struct {
+		uint32_t seconds;
+		char letter;
+	} units[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
+	size_t i = 0;
+	while (seconds % units[i].seconds)
+		i++;
+	buf_printf(out, " %s%s%u%c", name, *name ? " " : "", seconds / units[i].seconds,
+		units[i].letter);
+}
+
+static void put_listener(struct buf *out, const struct config_listener *listener)
+{
+	bool brackets = strchr(listener->host, ':') != NULL;
+	buf_printf(out, "listen %s %s%s%s:%u\n",
+		listener->kind == LISTENER_POP3S ? "pop3s" : "pop3",
+		brackets ? "[" : "", listener->host, brackets ? "]" : "",
+		listener->port);
+}
+
+/* A word made of "kind:" and a value: quoted as a whole. */
+static void put_colon_word(struct buf *out, const char *kind, const char *value)
+{
+	char word[SETUP_PATH_MAX + 16];
+	snprintf(word, sizeof(word), "%s:%s", kind, value);
+	put_word(out, word);
+}
+
+static void put_source(struct buf *out, const struct source_setup *source)
+{
+	buf_puts(out, "accounts");
+	put_colon_word(
+		out, source->kind == SOURCE_PAM ? "pam" : "sqlite", source->argument);
+	put_colon_word(out, maildrop_kind_name(source->maildrop), source->template);
+	if (source->owner[0])
+		buf_printf(out, " owner %s", source->owner);
+	buf_putc(out, '\n');
+}
+
+static void put_path(struct buf *out, const char *name, const char *path)
+{
+	buf_puts(out, name);
+	put_word(out, path);
+	buf_putc(out, '\n');
+}
+
+static void put_times(struct buf *out, const struct config *config)
+{
+	buf_puts(out, "timeouts");
+	put_time(out, "login", config->login_seconds);
+	put_time(out, "idle", config->idle_seconds);
+	put_time(out, "takeover", config->takeover_seconds);
+	buf_puts(out, "\nundo");
+	if (config->undo_seconds)
+		put_time(out, "", config->undo_seconds);
+	else
+		buf_puts(out, " off");
+	buf_putc(out, '\n');
+}
+
+void config_print(const struct config *config, struct buf *out)
+{
+	static const char *const policies[] = { "never", "loopback", "always" };
+	for (size_t i = 0; i < config->listeners_n; i++)
+		put_listener(out, &config->listeners[i]);
+	if (config->certificate[0]) {
+		buf_puts(out, "certificate");
+		put_word(out, config->certificate);
+		put_word(out, config->key);
+		buf_putc(out, '\n');
+	}
+	for (size_t i = 0; i < config->sources_n; i++)
+		put_source(out, &config->sources[i]);
+	buf_printf(out, "plaintext %s\n", policies[config->plaintext]);
+	buf_printf(out,
+		"limits connections %u per-source %u attempts %u bad-commands %u "
+		"logins %u\n",
+		config->connections, config->per_source, config->attempts,
+		config->bad_commands, config->logins);
+	put_times(out, config);
+	buf_printf(out, "hostname %s\nuser %s\n", config->hostname, config->user);
+	put_path(out, "runtime", config->runtime);
+	put_path(out, "state", config->state);
+	put_path(out, "programs", config->programs);
+}
