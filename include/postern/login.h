@@ -9,7 +9,11 @@
 #include "base/buf.h"
 #include "base/secret.h"
 
+#include <limits.h>
 #include <stdint.h>
+
+/* <limits.h> has one for the host's own log-in names; here it means ours. */
+#undef LOGIN_NAME_MAX
 
 enum {
 	LOGIN_NAME_MAX = 255,	  /* octets of an account name */
