@@ -17,9 +17,9 @@ static const unsigned bound_to_tls = 1U << LOGIN_SCRAM_SHA_1_PLUS |
 /* Not SASL: commands of their own. */
 static const unsigned commands = 1U << LOGIN_USER | 1U << LOGIN_APOP;
 
-static unsigned possible(const struct capa *capa)
+uint32_t capa_offered(const struct capa *capa)
 {
-	unsigned set = capa->mechanisms;
+	uint32_t set = capa->mechanisms;
 
 	if (!capa->passwords)
 		set &= ~reusable;
@@ -41,7 +41,7 @@ static void sasl_line(struct buf *out, unsigned set)
 
 void capa_reply(struct buf *out, const struct capa *capa)
 {
-	unsigned set = possible(capa);
+	unsigned set = capa_offered(capa);
 
 	buf_puts(out, "+OK capabilities follow\r\n"
 		      "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n"

@@ -15,6 +15,9 @@ struct capa {
 	bool stls; /* STLS would be accepted now */
 };
 
+/* The mechanisms that may be used: a subset of capa->mechanisms. */
+uint32_t capa_offered(const struct capa *capa);
+
 /* The whole multi-line reply, "+OK" line and terminator included. */
 void capa_reply(struct buf *out, const struct capa *capa);
 
