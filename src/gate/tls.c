@@ -1,0 +1,167 @@
+/*
+ * tls: TLS 1.2 and 1.3 by OpenSSL. The context is built in the gate parent, from the
+ * administrator's files, before any peer speaks; handshakes run in the children.
+ *
+ * Only ciphers with forward secrecy and authenticated encryption: the private key
+ * signs and never decrypts. No compression, no renegotiation, no early data (a
+ * replayed LOGIN or DELE would be one). ALPN "pop3" is confirmed; a client that
+ * offers only other protocols is served all the same, because mail clients are
+ * built on libraries that offer "http/1.1" for everything.
+ * RFC 8446, RFC 5246, RFC 8314 section 4, RFC 9325.
+ */
+#include "gate/tls.h"
+
+#include "base/io.h"
+#include "base/log.h"
+#include "postern/fds.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define TLS_GROUPS    "X25519:P-256:P-384"
+
+/* One log line: what failed, on which file, and OpenSSL's first reason. */
+static int complain(const char *path, const char *what)
+{
+	unsigned long error = ERR_peek_error();
+	const char *reason = error ? ERR_reason_error_string(error) : NULL;
+	log_line("%s: %s%s%s", path, what, reason ? ": " : "", reason ? reason : "");
+	ERR_clear_error();
+	return -1;
+}
+
+static int no_passphrase(char *out, int size, int writing, void *unused)
+{
+	(void)out, (void)size, (void)writing, (void)unused;
+	return -1;
+}
+
+/* The intermediate certificates: all that stand behind the leaf. */
+static int read_chain(SSL_CTX *ctx, BIO *pem)
+{
+	X509 *x;
+	while ((x = PEM_read_bio_X509(pem, NULL, no_passphrase, NULL)))
+		if (SSL_CTX_add0_chain_cert(ctx, x) != 1) {
+			X509_free(x);
+			return -1;
+		}
+	unsigned long error = ERR_peek_last_error();
+	if (ERR_GET_LIB(error) != ERR_LIB_PEM ||
+		ERR_GET_REASON(error) != PEM_R_NO_START_LINE)
+		return -1;
+	ERR_clear_error();
+	return 0;
+}
+
+static int read_certificate(SSL_CTX *ctx, const char *path)
+{
+	BIO *pem = BIO_new_fd(FD_GATE_CERTIFICATE, BIO_NOCLOSE);
+	X509 *leaf = pem ? PEM_read_bio_X509_AUX(pem, NULL, no_passphrase, NULL) : NULL;
+	int result = 0;
+	if (!leaf)
+		result = complain(path, "no certificate (PEM) can be read from it");
+	else if (SSL_CTX_use_certificate(ctx, leaf) != 1)
+		result = complain(path, "the certificate cannot be used");
+	else if (read_chain(ctx, pem) < 0)
+		result = complain(path, "the certificate chain cannot be read");
+	else if (X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0)
+		log_line("%s: the certificate has expired", path);
+	X509_free(leaf);
+	BIO_free(pem);
+	return result;
+}
+
+static int read_key(SSL_CTX *ctx, const struct gate_setup *setup)
+{
+	BIO *pem = BIO_new_fd(FD_GATE_KEY, BIO_NOCLOSE);
+	EVP_PKEY *key =
+		pem ? PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL) : NULL;
+	int result = 0;
+	BIO_free(pem);
+	if (!key)
+		return complain(setup->key_path,
+			"no private key (PEM, without passphrase) can be read from it");
+	if (X509_check_private_key(SSL_CTX_get0_certificate(ctx), key) != 1) {
+		ERR_clear_error();
+		log_line("%s: is not the private key of the certificate in %s",
+			setup->key_path, setup->certificate_path);
+		result = -1;
+	} else if (SSL_CTX_use_PrivateKey(ctx, key) != 1) {
+		result = complain(setup->key_path, "the private key cannot be used");
+	}
+	EVP_PKEY_free(key);
+	return result;
+}
+
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+	const unsigned char *in, unsigned in_n, void *unused)
+{
+	static const unsigned char ours[] = { 4, 'p', 'o', 'p', '3' };
+	(void)ssl, (void)unused;
+	int found = SSL_select_next_proto(
+		(unsigned char **)(uintptr_t)out, out_n, ours, sizeof(ours), in, in_n);
+	return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK
+					       : SSL_TLSEXT_ERR_NOACK;
+}
+
+static int configure(SSL_CTX *ctx)
+{
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+					 SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+		SSL_CTX_set_cipher_list(ctx, TLS12_CIPHERS) != 1 ||
+		SSL_CTX_set1_groups_list(ctx, TLS_GROUPS) != 1)
+		return -1;
+	return 0;
+}
+
+int tls_begin(struct tls *tls, const struct gate_setup *setup)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	tls->ctx = NULL;
+	if (!ctx || configure(ctx) < 0 ||
+		tickets_begin(&tls->tickets, ctx, io_now()) < 0) {
+		SSL_CTX_free(ctx);
+		return complain("TLS", "no context");
+	}
+	if (read_certificate(ctx, setup->certificate_path) < 0 ||
+		read_key(ctx, setup) < 0) {
+		SSL_CTX_free(ctx);
+		return -1;
+	}
+	tls->ctx = ctx;
+	return 0;
+}
+
+int tls_accept(const struct tls *tls, struct stream *s, int64_t deadline)
+{
+	SSL *ssl = SSL_new(tls->ctx);
+	if (!ssl || SSL_set_fd(ssl, s->fd) != 1) {
+		SSL_free(ssl);
+		ERR_clear_error();
+		errno = ENOMEM;
+		return -1;
+	}
+	s->ssl = ssl;
+	for (;;) {
+		int done = SSL_accept(ssl);
+		if (done == 1)
+			return 0;
+		if (stream_tls_wait(s, done, deadline) <= 0) {
+			s->broken = true;
+			return -1;
+		}
+	}
+}
+
+const char *tls_name(const struct stream *s)
+{
+	return s->ssl ? SSL_get_version(s->ssl) : "";
+}

@@ -1,0 +1,32 @@
+/*
+ * tls: the TLS context of the gate parent, and handshakes of its children.
+ */
+#ifndef POSTERN_GATE_TLS_H
+#define POSTERN_GATE_TLS_H
+
+#include "gate/stream.h"
+#include "gate/tickets.h"
+#include "postern/setup.h"
+
+struct tls {
+	SSL_CTX *ctx; /* NULL: no certificate, no TLS */
+	struct tickets tickets;
+};
+
+/*
+ * Reads the certificate chain and the key (PEM) from FD_GATE_CERTIFICATE and
+ * FD_GATE_KEY and builds the context. Returns 0; or -1 after a log line that
+ * names the file at fault by its path in the set-up. Never asks for a passphrase.
+ */
+int tls_begin(struct tls *tls, const struct gate_setup *setup);
+
+/*
+ * A handshake on the stream, which speaks TLS from then on. Returns 0, or -1:
+ * the connection is then of no more use.
+ */
+int tls_accept(const struct tls *tls, struct stream *s, int64_t deadline);
+
+/* "TLSv1.3"; empty for a plain stream. */
+const char *tls_name(const struct stream *s);
+
+#endif
