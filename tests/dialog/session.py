@@ -620,22 +620,6 @@ def test_a_message_that_is_gone():
         assert server.login(path).messages == 2
 
 
-def test_a_message_that_has_grown():
-    """Maildir files do not change; this one does: the client sees one truth."""
-    with Server() as server:
-        path = server.drop()
-        c = server.login(path)
-        with open(glob.glob(path + "/new/1000000.*")[0], "ab") as f:
-            f.write(b"more\n")
-        assert c.ask("RETR 1", "+OK") == "+OK %d octets" % len(wire(PLAIN + b"more\n"))
-        c.octets(len(stuffed(wire(PLAIN + b"more\n"))))
-        assert c.ask("STAT", "+OK") == "+OK 4 %d" % (sum(len(wire(m)) for m in MAIL) + 6)
-        for i in range(4):
-            c.ask("DELE %d" % (i + 1), "+OK")
-        assert c.ask("STAT", "+OK") == "+OK 0 0"
-        c.quit()
-
-
 def test_a_commit_that_fails():
     with Server() as server:
         path = server.drop()
