@@ -1,0 +1,371 @@
+/*
+ * attempt: see attempt.h; the states are told in row.h.
+ *
+ * Trusts: exit codes and reports of the warm parents (root's, and the gate
+ * parent's about its own children). Distrusts: everything that a gate child may
+ * do: claims in any number (attempts are counted here again), silence
+ * (deadlines), a verdict channel that is not read (a verdict that does not fit ends
+ * the connection).
+ */
+#include "master/attempt.h"
+
+#include "base/die.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "ipc/fdpass.h"
+#include "master/errand.h"
+#include "master/generation.h"
+#include "master/master.h"
+#include "postern/verdict.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+enum {
+	LOGIN_GRACE_MS = 5000,	/* the gate's own deadline comes first */
+	AUTH_MS = 90000,	/* PAM may take its time */
+	OPENING_MS = 300000,	/* a huge maildrop on a slow disk, seen first */
+	KILL_MS = 5000,		/* from KILL to its effect */
+	CLAIMS_PER_ATTEMPT = 8, /* SASL has steps */
+};
+
+static void on_verdict(void *owner, short events);
+static void on_step(void *owner);
+static void on_login(void *owner);
+
+static unsigned long long number(const struct row *row)
+{
+	return (unsigned long long)row->facts.connection;
+}
+
+static void step_in(struct row *row, int64_t ms)
+{
+	timer_set(&row->master->timers, &row->step, io_now() + ms);
+}
+
+static void watch(struct row *row, short events)
+{
+	if (poller_watch(row->master->poller, &row->watch, row->verdict, events) < 0) {
+		log_line("connection=%llu: cannot be watched", number(row));
+		attempt_end(row);
+	}
+}
+
+void attempt_begin(struct row *row)
+{
+	struct timers *timers = &row->master->timers;
+	row->watch.ready = on_verdict;
+	row->step.fire = on_step;
+	row->login.fire = on_login;
+	row->watch.owner = row->step.owner = row->login.owner = row;
+	timer_set(timers, &row->login,
+		row->since + (int64_t)row->generation->config.login_seconds * 1000 +
+			LOGIN_GRACE_MS);
+	row->generation->rows++;
+	errand_work(row, DOMAIN_GATE);
+}
+
+void attempt_gate_has(struct row *row)
+{
+	row->parts |= PART_GATE;
+	watch(row, POLLIN);
+}
+
+void attempt_release(struct row *row)
+{
+	struct master *m = row->master;
+	if (row->state != ROW_PARTED || row->parts || errand_pending(row))
+		return;
+	struct generation *generation = row->generation;
+	timer_stop(&m->timers, &row->step);
+	timer_stop(&m->timers, &row->login);
+	source_leave(&m->sources, row->source, io_now());
+	row_free(&m->rows, row);
+	generation->rows--;
+	master_generation_idle(m, generation);
+}
+
+static void auth_let_go(struct row *row)
+{
+	row->parts &= ~(unsigned)PART_AUTH;
+	row->master->in_flight--;
+}
+
+/* The channel is gone, or we want it gone: every descriptor is given up. */
+static void part(struct row *row)
+{
+	struct master *m = row->master;
+	poller_forget(m->poller, &row->watch);
+	timer_stop(&m->timers, &row->step);
+	timer_stop(&m->timers, &row->login);
+	if (row->state == ROW_QUEUED)
+		queue_remove(&m->queue, row);
+	for (int kind = 0; kind < DOMAINS; kind++)
+		if (row->errand[kind].work) {
+			errand_cancel(row, (enum domain_kind)kind);
+			if (kind == DOMAIN_AUTH)
+				auth_let_go(row);
+		}
+	row_close(row);
+	row_enter(row, ROW_PARTED);
+	attempt_release(row);
+}
+
+void attempt_end(struct row *row)
+{
+	static const enum row_part parts[DOMAINS] = {
+		[DOMAIN_GATE] = PART_GATE,
+		[DOMAIN_AUTH] = PART_AUTH,
+		[DOMAIN_SESSION] = PART_SESSION,
+	};
+	for (int kind = 0; kind < DOMAINS; kind++)
+		if (row->parts & parts[kind])
+			errand_kill(row, (enum domain_kind)kind);
+	if (row->state != ROW_PARTED)
+		part(row);
+}
+
+/* Back to the gate, which may claim again. */
+static void wait_for_claim(struct row *row)
+{
+	timer_stop(&row->master->timers, &row->step);
+	row_enter(row, ROW_WAITING);
+	watch(row, POLLIN);
+}
+
+static void answer(struct row *row, enum verdict_kind kind)
+{
+	unsigned char storage[64];
+	struct buf message;
+	buf_fixed(&message, storage, sizeof(storage));
+	verdict_encode(&message, &(struct verdict){ .kind = kind });
+	if (fdpass_send(row->verdict, buf_span(&message), NULL, 0, MSG_DONTWAIT) < 0)
+		attempt_end(row);
+	else
+		wait_for_claim(row);
+}
+
+static void claim(struct row *row)
+{
+	/* The gate counts attempts and ends the connection by itself; a gate that does
+	 * not is no gate of ours any more. */
+	if (row->claims++ >= CLAIMS_PER_ATTEMPT * row->generation->config.attempts) {
+		log_line("connection=%llu: more claims than attempts allow",
+			number(row));
+		attempt_end(row);
+		return;
+	}
+	row_enter(row, ROW_QUEUED);
+	queue_append(&row->master->queue, row);
+	watch(row, 0);
+}
+
+static void on_verdict(void *owner, short events)
+{
+	struct row *row = owner;
+	if (events & POLLHUP)
+		part(row);
+	else if (row->state == ROW_WAITING)
+		claim(row);
+}
+
+void attempt_turns(struct master *m)
+{
+	struct row *row;
+	while (m->in_flight < m->current->config.logins &&
+		(row = queue_take(&m->queue))) {
+		row_enter(row, ROW_BUSY);
+		row->killed = row->session_ended = false;
+		row->parts |= PART_AUTH;
+		m->in_flight++;
+		step_in(row, AUTH_MS);
+		errand_work(row, DOMAIN_AUTH);
+	}
+}
+
+static bool exited(int status, int code)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == code;
+}
+
+static void log_end(const struct row *row, enum domain_kind kind, int status)
+{
+	if (row->master->stopping)
+		return;
+	if (WIFSIGNALED(status))
+		log_line("connection=%llu: %s was ended by signal %d", number(row),
+			domain_program(kind), WTERMSIG(status));
+	else
+		log_line("connection=%llu: %s ended with code %d", number(row),
+			domain_program(kind), WEXITSTATUS(status));
+}
+
+/* The session ended without the baton: it has said why, or could not. */
+static void session_said_no(struct row *row, int status)
+{
+	if (exited(status, EXIT_DONE) || exited(status, EXIT_REFUSED)) {
+		wait_for_claim(row);
+		return;
+	}
+	log_end(row, DOMAIN_SESSION, status);
+	answer(row, VERDICT_TEMP);
+}
+
+static void refused(struct row *row)
+{
+	int64_t delay = source_refused(row->source, io_now());
+	if (row->state == ROW_BUSY) {
+		row_enter(row, ROW_TARPIT);
+		step_in(row, delay);
+	}
+}
+
+static void accepted(struct row *row)
+{
+	source_accepted(row->source, io_now());
+	if (!row->session_ended)
+		row->parts |= PART_SESSION;
+	if (row->state != ROW_BUSY)
+		return;
+	row_enter(row, ROW_OPENING);
+	step_in(row, OPENING_MS);
+	if (row->session_ended)
+		session_said_no(row, row->session_status);
+}
+
+static void auth_ended(struct row *row, int status)
+{
+	if (!(row->parts & PART_AUTH))
+		return;
+	auth_let_go(row);
+	if (exited(status, EXIT_DONE)) {
+		accepted(row);
+	} else if (exited(status, EXIT_REFUSED)) {
+		refused(row);
+	} else if (exited(status, EXIT_MORE)) {
+		if (row->state == ROW_BUSY)
+			wait_for_claim(row);
+	} else {
+		log_end(row, DOMAIN_AUTH, status);
+		if (exited(status, EXIT_MALFORMED))
+			(void)source_refused(row->source, io_now());
+		if (row->state == ROW_BUSY)
+			answer(row, VERDICT_TEMP);
+	}
+}
+
+static void session_ended(struct row *row, int status)
+{
+	row->parts &= ~(unsigned)PART_SESSION;
+	row->session_ended = true;
+	row->session_status = status;
+	if (row->state == ROW_OPENING)
+		session_said_no(row, status);
+}
+
+static void gate_ended(struct row *row, int status)
+{
+	row->parts &= ~(unsigned)PART_GATE;
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+		log_end(row, DOMAIN_GATE, status);
+	if (row->state != ROW_PARTED)
+		part(row);
+}
+
+static void process_ended(struct row *row, enum domain_kind kind, int status)
+{
+	static void (*const ended[DOMAINS])(struct row * row, int status) = {
+		[DOMAIN_GATE] = gate_ended,
+		[DOMAIN_AUTH] = auth_ended,
+		[DOMAIN_SESSION] = session_ended,
+	};
+	ended[kind](row, status);
+}
+
+static void note_account(struct row *row, struct span account)
+{
+	char text[LOGIN_NAME_MAX + 1];
+	if (span_to_text(account, text, sizeof(text)) < 0)
+		return;
+	free(row->account);
+	row->account = strdup(text);
+}
+
+void attempt_report(struct domain *d, const struct report *report)
+{
+	struct master *m = d->generation->master;
+	struct row *row = row_find(&m->rows, report->connection);
+	if (!row || row->generation != d->generation)
+		return;
+	if (report->kind == REPORT_STARTED && d->kind == DOMAIN_SESSION) {
+		row->parts |= PART_SESSION;
+		row->session_pid = report->pid;
+	} else if (report->kind == REPORT_ACCEPTED && d->kind == DOMAIN_AUTH) {
+		note_account(row, report->account);
+	} else if (report->kind == REPORT_ENDED) {
+		process_ended(row, d->kind, report->status);
+		if (row->state == ROW_PARTED)
+			attempt_release(row);
+	}
+}
+
+static void lose(void *context, struct row *row)
+{
+	const struct domain *d = context;
+	if (row->generation != d->generation)
+		return;
+	if (d->kind == DOMAIN_AUTH && row->parts & PART_AUTH &&
+		!row->errand[DOMAIN_AUTH].work) {
+		auth_ended(row, SIGKILL);
+	} else if (d->kind != DOMAIN_AUTH) {
+		row->parts &=
+			~(unsigned)(d->kind == DOMAIN_GATE ? PART_GATE : PART_SESSION);
+	}
+	row->errand[d->kind].kill = false;
+	if (row->state == ROW_PARTED)
+		attempt_release(row);
+}
+
+void attempt_domain_died(struct domain *d)
+{
+	rows_each(&d->generation->master->rows, lose, d);
+}
+
+/* The state has lasted too long. */
+static void on_step(void *owner)
+{
+	struct row *row = owner;
+	if (row->state == ROW_TARPIT) {
+		answer(row, VERDICT_FAIL);
+		return;
+	}
+	unsigned running = row->parts & (PART_AUTH | PART_SESSION);
+	enum domain_kind kind = row->state == ROW_BUSY ? DOMAIN_AUTH : DOMAIN_SESSION;
+	if (row->state == ROW_BUSY && row->errand[DOMAIN_AUTH].work) {
+		/* Auth does not run at all. */
+		errand_cancel(row, DOMAIN_AUTH);
+		auth_ended(row, EXIT_TEMPORARY << 8);
+		return;
+	}
+	if (running && !row->killed) {
+		log_line("connection=%llu: %s takes too long", number(row),
+			domain_program(kind));
+		row->killed = true;
+		errand_kill(row, kind);
+		step_in(row, KILL_MS);
+		return;
+	}
+	attempt_end(row);
+}
+
+static void on_login(void *owner)
+{
+	struct row *row = owner;
+	/* Not the client's fault: a decision is being made. */
+	if (row->state == ROW_BUSY || row->state == ROW_OPENING) {
+		timer_set(&row->master->timers, &row->login, io_now() + LOGIN_GRACE_MS);
+		return;
+	}
+	attempt_end(row);
+}

@@ -1,0 +1,36 @@
+/*
+ * attempt: the life of a row, from the moment the gate has it: a claim, its
+ * turn, auth's decision, the penalty, the session's answer, the baton. The
+ * master watches readability and hang-ups and reads exit codes; what is on the
+ * channel it never reads.
+ */
+#ifndef POSTERN_MASTER_ATTEMPT_H
+#define POSTERN_MASTER_ATTEMPT_H
+
+#include "master/domain.h"
+#include "master/row.h"
+
+/* A new row with its client: to the gate. */
+void attempt_begin(struct row *row);
+
+/* The gate's parent took it: the verdict channel exists and is watched from now on. */
+void attempt_gate_has(struct row *row);
+
+/* A warm parent says that a process of a connection began or ended, or whom auth
+ * accepted. */
+void attempt_report(struct domain *domain, const struct report *report);
+
+/* A warm parent ended by itself. Its sessions and gates live on; what cannot be
+ * known of them any more is told by hang-ups and deadlines. */
+void attempt_domain_died(struct domain *domain);
+
+/* Gives turns to waiting claims while there is room; once per turn of the loop. */
+void attempt_turns(struct master *master);
+
+/* Ends the connection now: every process of it, in whatever state. */
+void attempt_end(struct row *row);
+
+/* Frees the row if nobody serves it any more. */
+void attempt_release(struct row *row);
+
+#endif

@@ -1,0 +1,186 @@
+/*
+ * errand: see errand.h. The gate gets the client and the outer ends, made here
+ * at the moment they are given away; auth gets the inner ends.
+ */
+#include "master/errand.h"
+
+#include "base/io.h"
+#include "base/log.h"
+#include "ipc/fdpass.h"
+#include "master/attempt.h"
+#include "master/generation.h"
+#include "master/master.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MESSAGE_SMALL = 512 };
+
+/* Full for now, as opposed to broken. ETOOMANYREFS: too many descriptors are under
+ * way to processes that have not taken them yet. */
+static bool is_full(int error)
+{
+	return error == EAGAIN || error == ENOBUFS || error == ETOOMANYREFS;
+}
+
+static int send_facts(const struct row *row, int control, const int fds[3])
+{
+	unsigned char storage[MESSAGE_SMALL];
+	struct buf message;
+	buf_fixed(&message, storage, sizeof(storage));
+	facts_encode(&message, &row->facts);
+	return fdpass_send(
+		control, buf_span(&message), fds, FACTS_DESCRIPTORS, MSG_DONTWAIT);
+}
+
+static void close_pair(int pair[2])
+{
+	io_close(&pair[0]);
+	io_close(&pair[1]);
+}
+
+static int give_to_gate(struct row *row, int control)
+{
+	int verdict[2] = { -1, -1 }, wire[2] = { -1, -1 };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, verdict) == 0 &&
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+			wire) == 0 &&
+		send_facts(row, control, (int[]){ row->client, verdict[1], wire[1] }) ==
+			0) {
+		close(verdict[1]);
+		close(wire[1]);
+		row->verdict = verdict[0];
+		row->wire = wire[0];
+		return 0;
+	}
+	int error = errno;
+	close_pair(verdict);
+	close_pair(wire);
+	errno = error;
+	return -1;
+}
+
+static int send_kill(const struct row *row, int control)
+{
+	unsigned char storage[MESSAGE_SMALL];
+	struct buf message;
+	buf_fixed(&message, storage, sizeof(storage));
+	kill_encode(&message, row->facts.connection);
+	return fdpass_send(control, buf_span(&message), NULL, 0, MSG_DONTWAIT);
+}
+
+static int hand_over(struct row *row, struct domain *d)
+{
+	int inner[] = { row->client, row->verdict, row->wire };
+	int result = d->kind == DOMAIN_GATE ? give_to_gate(row, d->control)
+					    : send_facts(row, d->control, inner);
+	if (result == 0) {
+		row->errand[d->kind].work = false;
+		if (d->kind == DOMAIN_GATE)
+			attempt_gate_has(row);
+	}
+	return result;
+}
+
+/* 0: nothing is left to do for this row here. -1: try again later. */
+static int serve(struct row *row, struct domain *d)
+{
+	if (d->state != DOMAIN_READY || d->control < 0)
+		return -1;
+	if (row->errand[d->kind].work && hand_over(row, d) < 0)
+		goto failed;
+	if (row->errand[d->kind].kill && send_kill(row, d->control) < 0)
+		goto failed;
+	row->errand[d->kind].kill = false;
+	return 0;
+failed:
+	if (is_full(errno))
+		return -1;
+	if (errno == EMFILE || errno == ENFILE)
+		master_no_descriptors(row->master);
+	else if (errno != EPIPE && errno != ECONNRESET)
+		log_line("connection=%llu: %s cannot be reached: %s",
+			(unsigned long long)row->facts.connection,
+			domain_program(d->kind), strerror(errno));
+	return -1;
+}
+
+static struct domain *domain_of(const struct row *row, enum domain_kind kind)
+{
+	return &row->generation->domains[kind];
+}
+
+static void enlist(struct row *row, struct domain *d)
+{
+	if (row->errand[d->kind].listed)
+		return;
+	row->errand[d->kind].listed = true;
+	row->errand[d->kind].next = NULL;
+	if (d->errand_last)
+		d->errand_last->errand[d->kind].next = row;
+	else
+		d->errand_first = row;
+	d->errand_last = row;
+	if (d->control >= 0)
+		(void)poller_watch(
+			row->master->poller, &d->watch, d->control, POLLIN | POLLOUT);
+}
+
+static void serve_or_enlist(struct row *row, enum domain_kind kind)
+{
+	struct domain *d = domain_of(row, kind);
+	/* First come, first served: not past the ones that wait. */
+	if (d->errand_first || serve(row, d) < 0)
+		enlist(row, d);
+}
+
+void errand_work(struct row *row, enum domain_kind kind)
+{
+	row->errand[kind].work = true;
+	serve_or_enlist(row, kind);
+}
+
+void errand_cancel(struct row *row, enum domain_kind kind)
+{
+	/* It may stay on the list, with nothing to do. */
+	row->errand[kind].work = false;
+}
+
+void errand_kill(struct row *row, enum domain_kind kind)
+{
+	if (row->errand[kind].work) {
+		errand_cancel(row, kind);
+		return;
+	}
+	/* A warm parent that does not run knows no process of this row. */
+	if (domain_of(row, kind)->state != DOMAIN_READY)
+		return;
+	row->errand[kind].kill = true;
+	serve_or_enlist(row, kind);
+}
+
+void errand_run(struct domain *d)
+{
+	while (d->errand_first) {
+		struct row *row = d->errand_first;
+		if (serve(row, d) < 0)
+			return;
+		d->errand_first = row->errand[d->kind].next;
+		if (!d->errand_first)
+			d->errand_last = NULL;
+		row->errand[d->kind].listed = false;
+		attempt_release(row);
+	}
+	if (d->control >= 0)
+		(void)poller_watch(
+			d->generation->master->poller, &d->watch, d->control, POLLIN);
+}
+
+bool errand_pending(const struct row *row)
+{
+	for (int kind = 0; kind < DOMAINS; kind++)
+		if (row->errand[kind].listed)
+			return true;
+	return false;
+}

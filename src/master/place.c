@@ -1,0 +1,129 @@
+/*
+ * place: <runtime> with the pid file and the session locks, <state> with the
+ * maildrops' state. Runs as root; the paths come from the configuration.
+ */
+#include "master/place.h"
+
+#include "base/buf.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "postern/setup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char pid_name[] = "posternd.pid";
+
+static int make_parents(const char *path)
+{
+	char part[SETUP_PATH_MAX + 1];
+	for (size_t i = 1; path[i]; i++) {
+		if (path[i] != '/')
+			continue;
+		if (span_to_text(span_of(path, i), part, sizeof(part)) < 0) {
+			errno = ENAMETOOLONG;
+			return -1;
+		}
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return -1;
+	}
+	return 0;
+}
+
+/* Opens the directory, made with the mode when it is missing. */
+static int open_directory(int at, const char *name, mode_t mode)
+{
+	if (mkdirat(at, name, mode) < 0 && errno != EEXIST && errno != EROFS)
+		return -1;
+	return openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Ours, and nobody else can write there? */
+static bool is_safe(int fd)
+{
+	struct stat s;
+	if (fstat(fd, &s) < 0)
+		return false;
+	if ((s.st_uid == geteuid() || s.st_uid == 0) && !(s.st_mode & 022))
+		return true;
+	errno = EPERM;
+	return false;
+}
+
+static int open_place(const char *path, const char *name)
+{
+	if (make_parents(path) < 0)
+		return -1;
+	int fd = open_directory(AT_FDCWD, path, *name ? 0755 : 0700);
+	if (fd < 0 || !*name)
+		return fd;
+	int inner = is_safe(fd) ? open_directory(fd, name, 0700) : -1;
+	int error = errno;
+	close(fd);
+	errno = error;
+	return inner;
+}
+
+int place_open(const char *path, const char *name)
+{
+	int fd = open_place(path, name);
+	if (fd >= 0 && is_safe(fd))
+		return fd;
+	log_line("the directory %s%s%s: %s", path, *name ? "/" : "", name,
+		errno == EPERM ? "others can write to it" : strerror(errno));
+	io_close(&fd);
+	return -1;
+}
+
+static int lock_file(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	if (fcntl(fd, F_SETLK, &lock) == 0)
+		return 0;
+	lock.l_pid = 0;
+	(void)fcntl(fd, F_GETLK, &lock);
+	log_line("posternd runs already: process %ld", (long)lock.l_pid);
+	return -1;
+}
+
+static int write_pid(int fd)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	if (ftruncate(fd, 0) < 0 || io_pwrite_all(fd, text, (size_t)n, 0) < 0) {
+		log_line("%s: %s", pid_name, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+int place_lock_pid(const char *path)
+{
+	/* Makes the directory as it should be. */
+	int locks = place_open(path, "locks");
+	if (locks < 0)
+		return -1;
+	int directory = openat(locks, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = directory < 0
+			 ? -1
+			 : openat(directory, pid_name,
+				   O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		log_line("%s/%s: %s", path, pid_name, strerror(errno));
+	io_close(&locks);
+	io_close(&directory);
+	if (fd >= 0 && lock_file(fd) == 0 && write_pid(fd) == 0)
+		return fd;
+	io_close(&fd);
+	return -1;
+}
+
+void place_unlock_pid(int fd)
+{
+	/* Emptied, not removed: who opened it meanwhile would lock a file that the
+	 * next one does not see. */
+	(void)!ftruncate(fd, 0);
+	close(fd);
+}

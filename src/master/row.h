@@ -1,0 +1,113 @@
+/*
+ * row: one connection, as the master sees it. It exists from accept(2) until
+ * every process that serves the connection has ended; its descriptors are given
+ * up earlier, when the verdict channel hangs up.
+ */
+#ifndef POSTERN_MASTER_ROW_H
+#define POSTERN_MASTER_ROW_H
+
+#include "master/poller.h"
+#include "master/source.h"
+#include "master/timer.h"
+#include "postern/facts.h"
+
+struct master;
+struct generation;
+
+/*
+ * Who acts in each state, and what the master watches of the verdict channel:
+ *
+ *   WAITING  the client and its gate; a claim would make the channel readable
+ *   QUEUED   a claim is there and waits for its turn; only the hang-up
+ *   BUSY     auth decides; only the hang-up
+ *   TARPIT   refused; the gate is told when the penalty is over; only the hang-up
+ *   OPENING  auth said yes, the session opens the maildrop; only the hang-up
+ *   PARTED   the channel hung up: the baton was passed, or the gate ended. The master
+ *            holds no descriptor any more and only counts who is left.
+ */
+enum row_state {
+	ROW_FREE,
+	ROW_WAITING,
+	ROW_QUEUED,
+	ROW_BUSY,
+	ROW_TARPIT,
+	ROW_OPENING,
+	ROW_PARTED,
+	ROW_STATES,
+};
+
+/* Processes that serve a connection; a set of them is an unsigned. */
+enum row_part {
+	PART_GATE = 1,
+	PART_AUTH = 2,
+	PART_SESSION = 4,
+};
+
+struct row {
+	enum row_state state;
+	struct master *master;
+	struct generation *generation; /* whose processes serve it */
+	struct facts facts;
+	struct source *source;
+	int64_t since;	/* io_now() of accept(2) */
+	unsigned parts; /* alive, as far as reports tell */
+	/* of the attempt that goes on: */
+	bool session_ended; /* told before auth's end was */
+	int session_status;
+	bool killed;	 /* it took too long */
+	uint32_t claims; /* since accept(2) */
+	char *account;	 /* accepted by auth; or NULL */
+	int32_t session_pid;
+
+	int client, verdict, wire; /* inner ends; -1 when given up */
+	struct watch watch;	   /* on verdict */
+	struct timer step;	   /* of the state */
+	struct timer login;	   /* from accept(2) to a good login */
+
+	/* Orders that a warm parent could not take yet: a list per domain. */
+	struct {
+		struct row *next;
+		bool listed, work, kill;
+	} errand[3];
+
+	struct row *queue_before, *queue_after; /* QUEUED */
+	struct row *hash_next, *free_next;
+};
+
+struct rows {
+	struct row **buckets;
+	size_t buckets_n; /* a power of two */
+	size_t n;
+	struct row *free, *freed;
+	uint64_t last; /* the number given last */
+	size_t made;
+};
+
+int rows_init(struct rows *rows);
+
+/* A row in state WAITING with a number of its own and no descriptors; NULL with
+ * errno when there is no memory. */
+struct row *row_new(struct rows *rows, struct timers *timers);
+
+/* The connection of that number, or NULL. */
+struct row *row_find(const struct rows *rows, uint64_t connection);
+
+/* Changes the state; a change that the table in row.c does not know is a bug. */
+void row_enter(struct row *row, enum row_state state);
+
+/* Closes the row's descriptors; the watch must be forgotten. */
+void row_close(struct row *row);
+
+/* The row's number is forgotten; its memory is used again after rows_recycle(). */
+void row_free(struct rows *rows, struct row *row);
+
+/* When no event of the past wait can mention a freed row any more. */
+void rows_recycle(struct rows *rows);
+
+/* Calls each(context, row) for every row; each may free that row. */
+void rows_each(
+	struct rows *rows, void (*each)(void *context, struct row *row), void *context);
+
+const char *row_state_name(enum row_state state);
+
+#endif
