@@ -198,6 +198,11 @@ static bool good_template(struct parse *parse, struct span path)
 				SHOW(path));
 			return false;
 		}
+		if (path.p[i] == 'h' && i > 1) {
+			parse_mistake(parse, "\"%.*s\": %%h stands at the begin only",
+				SHOW(path));
+			return false;
+		}
 		personal |= strchr("unh", path.p[i]) != NULL;
 	}
 	if (!personal)

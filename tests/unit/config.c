@@ -261,6 +261,8 @@ Test(config, mistakes)
 			":3: \"/y/%d\" has neither %u, %n nor %h: all accounts would "
 			"share "
 			"it\n" },
+		{ BASE "accounts sqlite:/x maildir:/y/%h\n",
+			":3: \"/y/%h\": %h stands at the begin only\n" },
 		{ BASE "accounts sqlite:/x maildir:%h/../y/%n\n",
 			":3: maildrop: \"%h/../y/%n\" is no absolute path\n" },
 		{ BASE "limits conections 3 per-source\n",
@@ -414,6 +416,51 @@ Test(config, unsafe_file)
 		cr_expect_eq(config_load(&c, path, &errors), -1);
 		buf_free(&errors);
 	}
+}
+
+/* etc/postern.conf, and what its comments give as defaults. */
+Test(config, example)
+{
+	const char *source = getenv("POSTERN_SOURCE");
+	char name[512], text[16384] = "", said[8192], bare[8192];
+	struct config example, plain;
+	struct buf out, other;
+	snprintf(name, sizeof(name), "%s/etc/postern.conf", source ? source : ".");
+	FILE *file = fopen(name, "r");
+	if (!file)
+		cr_skip_test("POSTERN_SOURCE is not set");
+	size_t at = 0;
+	bool is_example = false;
+	for (char line[256]; fgets(line, sizeof(line), file);) {
+		/* "#word" is a default, unless "Example:" stands above it. */
+		if (strstr(line, "Example:"))
+			is_example = true;
+		bool commented = line[0] == '#' && line[1] >= 'a' && line[1] <= 'z';
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s",
+			commented && !is_example ? line + 1 : line);
+		if (commented)
+			is_example = false;
+	}
+	fclose(file);
+	cr_assert_eq(load(text, &example, said, sizeof(said)), 0, "%s", said);
+	snprintf(bare, sizeof(bare),
+		"listen pop3 *\nlisten pop3s *\naccounts pam:postern "
+		"mbox:/var/mail/%%u\n"
+		"certificate /etc/postern/tls/fullchain.pem "
+		"/etc/postern/tls/privkey.pem\n");
+	cr_assert_eq(load(bare, &plain, said, sizeof(said)), 0, "%s", said);
+	/* Where configure put things is not the example's affair. */
+	memcpy(plain.runtime, example.runtime, sizeof(plain.runtime));
+	memcpy(plain.state, example.state, sizeof(plain.state));
+	buf_init(&out, 65536);
+	buf_init(&other, 65536);
+	config_print(&example, &out);
+	config_print(&plain, &other);
+	cr_expect(span_eq(buf_span(&out), buf_span(&other)), "%.*s----\n%.*s",
+		(int)buf_len(&out), buf_span(&out).p, (int)buf_len(&other),
+		buf_span(&other).p);
+	buf_free(&out);
+	buf_free(&other);
 }
 
 Test(config, no_file)
