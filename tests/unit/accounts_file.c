@@ -1,0 +1,345 @@
+/*
+ * The file of the account database: versions, foreign and damaged files, permissions,
+ * and many processes at once.
+ */
+#include "accounts/edit.h"
+#include "accounts/schema.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char directory[64], path[80];
+static struct store *store;
+
+static void set_up(void)
+{
+	snprintf(directory, sizeof(directory), "/tmp/postern-unit-XXXXXX");
+	cr_assert_not_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/users.db", directory);
+	store = NULL;
+}
+
+static void tear_down(void)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+	store_close(store);
+	for (size_t i = 0; i < 4; i++) {
+		char file[100];
+		snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
+		unlink(file);
+	}
+	rmdir(directory);
+}
+
+TestSuite(file, .init = set_up, .fini = tear_down);
+
+static void open_good(enum store_mode mode)
+{
+	store_close(store);
+	cr_assert_eq(store_open(&store, path, mode), 0, "%s", store_fault(store));
+}
+
+static void open_bad(enum store_mode mode, int code)
+{
+	store_close(store);
+	cr_expect_eq(store_open(&store, path, mode), -1);
+	cr_expect_eq(errno, code, "%s", store_fault(store));
+	cr_expect(strncmp(store_fault(store), path, strlen(path)) == 0, "%s",
+		store_fault(store));
+}
+
+static void sql(const char *text)
+{
+	sqlite3 *db;
+	char *error = NULL;
+	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+	cr_assert_eq(
+		sqlite3_exec(db, text, NULL, NULL, &error), SQLITE_OK, "%s", error);
+	sqlite3_close(db);
+}
+
+static void add(const char *name)
+{
+	struct account a = {
+		.kind = ACCOUNT_VIRTUAL, .enabled = true, .main_password = true
+	};
+	snprintf(a.name, sizeof(a.name), "%s", name);
+	cr_assert_eq(edit_add(store, &a), 0, "%s", store_fault(store));
+}
+
+/* --- versions
+ * ------------------------------------------------------------------------- */
+
+static void make_version(int version)
+{
+	sqlite3 *db;
+	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+	chmod(path, 0600);
+	cr_assert_eq(schema_migrate(db, version), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static bool same_schema(void)
+{
+	sqlite3 *db;
+	sqlite3_stmt *st;
+	struct buf now;
+	char other[100];
+	buf_init(&now, 65536);
+	for (int i = 0; i < 2; i++) {
+		snprintf(other, sizeof(other), "%s%s", path, i ? "2" : "");
+		cr_assert_eq(sqlite3_open(other, &db), SQLITE_OK);
+		if (i)
+			cr_assert_eq(schema_migrate(db, SCHEMA_VERSION), SQLITE_OK);
+		cr_assert_eq(sqlite3_prepare_v2(db,
+				     "SELECT group_concat(name || sql) FROM (SELECT "
+				     "name, sql"
+				     " FROM sqlite_schema WHERE sql IS NOT NULL ORDER "
+				     "BY name)",
+				     -1, &st, NULL),
+			SQLITE_OK);
+		cr_assert_eq(sqlite3_step(st), SQLITE_ROW);
+		buf_puts(&now, (const char *)sqlite3_column_text(st, 0));
+		sqlite3_finalize(st);
+		sqlite3_close(db);
+	}
+	unlink(other);
+	size_t half = buf_len(&now) / 2;
+	bool same = span_eq(
+		span_head(buf_span(&now), half), span_tail(buf_span(&now), half));
+	buf_free(&now);
+	return same;
+}
+
+Test(file, older_versions_are_taken_along)
+{
+	make_version(1);
+	sql("INSERT INTO account (name, kind, hash, created, changed, stamp)"
+	    " VALUES ('joe', 1, '$6$x', 10, 20, 30)");
+	open_bad(STORE_READ, EPROTO);
+	open_good(STORE_LOGIN);
+	struct account a;
+	cr_assert_eq(
+		store_find(store, span_str("joe"), &a), 0, "%s", store_fault(store));
+	cr_expect_str_eq(a.hash, "$6$x");
+	cr_expect(a.enabled && a.main_password && !a.read_only && a.expires == 0);
+	cr_expect_eq(a.stamp, 30);
+	cr_expect_eq(a.networks.n, 0);
+	open_good(STORE_READ);
+	cr_expect(same_schema());
+}
+
+Test(file, later_versions_are_left_alone)
+{
+	make_version(SCHEMA_VERSION);
+	sql("PRAGMA user_version = 1000");
+	open_bad(STORE_LOGIN, EPROTO);
+	cr_expect_not_null(strstr(store_fault(store), "version 1000"));
+	open_bad(STORE_CREATE, EPROTO);
+	open_bad(STORE_READ, EPROTO);
+}
+
+Test(file, other_databases_are_left_alone)
+{
+	sql("CREATE TABLE x (y)");
+	chmod(path, 0600);
+	for (int mode = STORE_READ; mode <= STORE_CREATE; mode++)
+		open_bad(mode, EPROTO);
+}
+
+Test(file, many_create_it_at_once)
+{
+	enum { PROCESSES = 12 };
+	for (int i = 0; i < PROCESSES; i++) {
+		if (fork() == 0)
+			_exit(store_open(&store, path, STORE_CREATE) == 0 ? 0 : 1);
+	}
+	for (int i = 0; i < PROCESSES; i++) {
+		int status;
+		cr_assert_gt(wait(&status), 0);
+		cr_expect_eq(status, 0);
+	}
+	open_good(STORE_READ);
+}
+
+/* --- permissions
+ * ------------------------------------------------------------------------- */
+
+Test(file, is_the_owners_alone)
+{
+	struct stat st;
+	umask(0);
+	open_good(STORE_CREATE);
+	add("joe");
+	cr_assert_eq(stat(path, &st), 0);
+	cr_expect_eq(st.st_mode & 07777, 0600);
+	chmod(path, 0660);
+	open_bad(STORE_LOGIN, EACCES);
+	chmod(path, 0602);
+	open_bad(STORE_READ, EACCES);
+	chmod(path, 0640);
+	open_good(STORE_LOGIN);
+	if (geteuid() == 0) {
+		cr_assert_eq(chown(path, 12345, 0), 0);
+		open_bad(STORE_LOGIN, EACCES);
+	}
+}
+
+Test(file, missing)
+{
+	open_bad(STORE_READ, ENOENT);
+	open_bad(STORE_LOGIN, ENOENT);
+	open_bad(STORE_WRITE, ENOENT);
+	cr_assert_eq(mkdir(path, 0700), 0);
+	open_bad(STORE_CREATE, EPROTO);
+	rmdir(path);
+}
+
+/* --- damage
+ * ------------------------------------------------------------------------------- */
+
+static void overwrite(off_t from, size_t n)
+{
+	char junk[4096];
+	memset(junk, 0xa5, sizeof(junk));
+	int fd = open(path, O_WRONLY);
+	cr_assert_geq(fd, 0);
+	for (size_t done = 0; done < n; done += sizeof(junk))
+		cr_assert_eq(pwrite(fd, junk, sizeof(junk), from + (off_t)done),
+			(ssize_t)sizeof(junk));
+	close(fd);
+}
+
+static void ignore(void *arg, const char *line)
+{
+	(void)line;
+	++*(int *)arg;
+}
+
+Test(file, damaged_at_the_start)
+{
+	open_good(STORE_CREATE);
+	add("joe");
+	store_close(store);
+	store = NULL;
+	overwrite(0, 4096);
+	open_bad(STORE_LOGIN, EUCLEAN);
+	open_bad(STORE_READ, EUCLEAN);
+}
+
+/* What lies on pages that are whole can still be read. */
+Test(file, damaged_in_the_middle)
+{
+	char name[32];
+	struct account a;
+	struct stat st;
+	int found = 0, damaged = 0, lines = 0;
+	open_good(STORE_CREATE);
+	cr_assert_eq(edit_begin(store), 0);
+	for (int i = 0; i < 2000; i++) {
+		snprintf(name, sizeof(name), "user%04d", i);
+		add(name);
+	}
+	cr_assert_eq(edit_end(store, 0), 0);
+	cr_expect_eq(edit_check(store, ignore, &lines), 0);
+	store_close(store);
+	store = NULL;
+	cr_assert_eq(stat(path, &st), 0);
+	overwrite(st.st_size / 2 / 4096 * 4096, 3 * 4096);
+	open_good(STORE_LOGIN);
+	for (int i = 0; i < 2000; i++) {
+		snprintf(name, sizeof(name), "user%04d", i);
+		if (store_find(store, span_str(name), &a) == 0)
+			found++;
+		else if (errno == EUCLEAN)
+			damaged++;
+	}
+	cr_expect_gt(found, 1500);
+	cr_expect_gt(damaged, 0);
+	cr_expect_eq(found + damaged, 2000);
+	cr_expect_neq(edit_check(store, ignore, &lines), 0);
+}
+
+Test(file, a_row_that_makes_no_sense_lets_nobody_in)
+{
+	struct account a;
+	open_good(STORE_CREATE);
+	add("joe");
+	store_close(store);
+	store = NULL;
+	sql("UPDATE account SET networks = 'nowhere'");
+	open_good(STORE_LOGIN);
+	cr_expect_eq(store_find(store, span_str("joe"), &a), -1);
+	cr_expect_eq(errno, EUCLEAN);
+}
+
+/* --- many at once
+ * -------------------------------------------------------------------------- */
+
+/* A process of its own: opens for each change, as the command does. */
+static int writer(int number, int rounds)
+{
+	for (int i = 0; i < rounds; i++) {
+		struct account a = { .kind = ACCOUNT_VIRTUAL, .enabled = true };
+		struct store *s;
+		snprintf(a.name, sizeof(a.name), "w%d-%d", number, i);
+		if (store_open(&s, path, STORE_WRITE) < 0 || edit_add(s, &a) < 0) {
+			fprintf(stderr, "writer: %s\n", store_fault(s));
+			return 1;
+		}
+		store_close(s);
+	}
+	return 0;
+}
+
+static int reader(int rounds)
+{
+	struct netaddr from = { .family = 4, .octets = { 192, 0, 2, 1 } };
+	for (int i = 0; i < rounds; i++) {
+		struct account a;
+		struct store *s;
+		if (store_open(&s, path, STORE_LOGIN) < 0 ||
+			store_find(s, span_str("joe"), &a) < 0) {
+			fprintf(stderr, "reader: %s\n", store_fault(s));
+			return 1;
+		}
+		if (store_note_login(s, &a, NULL, &from, i * 100) < 0 &&
+			errno != EBUSY) {
+			fprintf(stderr, "note: %s\n", store_fault(s));
+			return 1;
+		}
+		store_close(s);
+	}
+	return 0;
+}
+
+Test(file, nobody_sees_a_locked_database, .timeout = 120)
+{
+	enum { WRITERS = 8, READERS = 8, WRITES = 25, READS = 100 };
+	open_good(STORE_CREATE);
+	add("joe");
+	store_close(store);
+	store = NULL;
+	for (int i = 0; i < WRITERS + READERS; i++) {
+		if (fork() == 0)
+			_exit(i < WRITERS ? writer(i, WRITES) : reader(READS));
+	}
+	for (int i = 0; i < WRITERS + READERS; i++) {
+		int status;
+		cr_assert_gt(wait(&status), 0);
+		cr_expect_eq(status, 0);
+	}
+	int lines = 0;
+	open_good(STORE_WRITE);
+	cr_expect_eq(edit_check(store, ignore, &lines), 0);
+	for (int i = 0; i < WRITERS; i++) {
+		char name[32];
+		struct account a;
+		snprintf(name, sizeof(name), "w%d-%d", i, WRITES - 1);
+		cr_expect_eq(store_find(store, span_str(name), &a), 0);
+	}
+}

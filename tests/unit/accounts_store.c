@@ -1,0 +1,375 @@
+/*
+ * The account database: lookups, limits, versions, damage, and many processes at once.
+ */
+#include "accounts/edit.h"
+#include "accounts/schema.h"
+
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static char directory[64], path[80];
+static struct store *store;
+
+static void set_up(void)
+{
+	snprintf(directory, sizeof(directory), "/tmp/postern-unit-XXXXXX");
+	cr_assert_not_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/users.db", directory);
+	cr_assert_eq(
+		store_open(&store, path, STORE_CREATE), 0, "%s", store_fault(store));
+}
+
+static void tear_down(void)
+{
+	static const char *const suffixes[] = { "", "-wal", "-shm", ".key" };
+	store_close(store);
+	for (size_t i = 0; i < 4; i++) {
+		char file[100];
+		snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
+		unlink(file);
+	}
+	rmdir(directory);
+}
+
+TestSuite(store, .init = set_up, .fini = tear_down);
+
+static void reopen(enum store_mode mode)
+{
+	store_close(store);
+	cr_assert_eq(store_open(&store, path, mode), 0, "%s", store_fault(store));
+}
+
+static struct account added(const char *name)
+{
+	struct account a = {
+		.kind = ACCOUNT_VIRTUAL, .enabled = true, .main_password = true
+	};
+	cr_assert_eq(account_name(span_str(name), a.name), 0);
+	cr_assert_eq(edit_add(store, &a), 0, "%s", store_fault(store));
+	return a;
+}
+
+static struct account found(const char *login)
+{
+	struct account a;
+	cr_assert_eq(store_find(store, span_str(login), &a), 0, "%s: %s", login,
+		store_fault(store));
+	return a;
+}
+
+static void missing(const char *login)
+{
+	struct account a;
+	cr_expect_eq(store_find(store, span_str(login), &a), -1, "%s", login);
+	cr_expect_eq(errno, ENOENT);
+}
+
+static struct netaddr peer(const char *text)
+{
+	struct netaddr a = { .family = 4 };
+	cr_assert_eq(inet_pton(AF_INET, text, a.octets), 1);
+	return a;
+}
+
+/* --- accounts
+ * ------------------------------------------------------------------------- */
+
+Test(store, finds_what_was_added)
+{
+	struct account a = { .kind = ACCOUNT_VIRTUAL,
+		.enabled = true,
+		.name = "Joe@example.org",
+		.expires = 4000000000,
+		.maildrop = MAILDROP_MBOX,
+		.path = "/var/mail/x",
+		.own_ids = true,
+		.uid = 1000,
+		.gid = 4294967294u,
+		.read_only = true,
+		.quota_octets = 1ull << 40,
+		.quota_messages = 7 };
+	cr_assert_eq(networks_parse(&a.networks, span_str("10.0.0.0/8 ::1")), 0);
+	cr_assert_eq(edit_add(store, &a), 0, "%s", store_fault(store));
+	reopen(STORE_LOGIN);
+	struct account b = found("joe@EXAMPLE.org");
+	cr_expect_str_eq(b.name, "Joe@example.org");
+	cr_expect_eq(b.id, a.id);
+	cr_expect_eq(b.stamp, a.stamp);
+	cr_expect_eq(b.expires, 4000000000);
+	cr_expect_eq(b.maildrop, MAILDROP_MBOX);
+	cr_expect_str_eq(b.path, "/var/mail/x");
+	cr_expect(b.own_ids && b.uid == 1000 && b.gid == 4294967294u);
+	cr_expect(b.enabled && b.read_only && !b.main_password);
+	cr_expect_eq(b.networks.n, 2);
+	cr_expect_eq(b.quota_octets, 1ull << 40);
+	cr_expect_eq(b.quota_messages, 7);
+	cr_expect_eq(b.last_login, 0);
+	cr_expect_eq(b.hash[0], '\0');
+}
+
+Test(store, nobody)
+{
+	added("joe");
+	missing("jo");
+	missing("joe@");
+	missing("");
+	missing("../joe");
+	missing("joe' OR '1'='1");
+	missing("j%");
+	struct account a;
+	cr_expect_eq(store_find(store, span_of("joe\0x", 5), &a), -1);
+}
+
+Test(store, a_name_is_taken_once)
+{
+	struct account a = added("joe");
+	struct account b = { .kind = ACCOUNT_VIRTUAL, .name = "JOE" };
+	cr_expect_eq(edit_add(store, &b), -1);
+	cr_expect_eq(errno, EEXIST);
+	cr_assert_eq(edit_alias_add(store, &a, "joseph"), 0);
+	snprintf(b.name, sizeof(b.name), "Joseph");
+	cr_expect_eq(edit_add(store, &b), -1);
+	cr_expect_eq(errno, EEXIST);
+	cr_expect_eq(edit_alias_add(store, &a, "joe"), -1);
+	cr_expect_eq(errno, EEXIST);
+	cr_expect_eq(edit_alias_add(store, &a, "JOSEPH"), -1);
+	cr_expect_eq(errno, EEXIST);
+	cr_expect(strncmp(store_fault(store), path, strlen(path)) == 0);
+}
+
+Test(store, aliases_and_domains)
+{
+	struct account a = added("joe@example.org");
+	struct domain real = { .name = "example.org", .enabled = true };
+	struct domain other = {
+		.name = "example.net", .alias_of = "example.org", .enabled = true
+	};
+	cr_expect_eq(edit_domain_put(store, &other), -1);
+	cr_assert_eq(edit_domain_put(store, &real), 0);
+	cr_assert_eq(edit_domain_put(store, &other), 0, "%s", store_fault(store));
+	cr_assert_eq(edit_alias_add(store, &a, "info@example.org"), 0);
+	cr_assert_eq(edit_alias_add(store, &a, "joe"), 0);
+	static const char *const logins[] = { "joe@example.org", "JOE@Example.Net",
+		"joe", "info@example.org", "info@example.net" };
+	for (size_t i = 0; i < sizeof(logins) / sizeof(logins[0]); i++)
+		cr_expect_str_eq(found(logins[i]).name, "joe@example.org");
+	missing("eve@example.net");
+	other.enabled = false;
+	cr_assert_eq(edit_domain_put(store, &other), 0);
+	missing("joe@example.net");
+	cr_expect(found("joe").enabled);
+	real.enabled = false;
+	cr_assert_eq(edit_domain_put(store, &real), 0);
+	cr_expect_not(found("joe").enabled);
+	cr_assert_eq(edit_domain_remove(store, "example.org"), 0);
+	cr_expect(found("joe").enabled);
+	cr_assert_eq(edit_alias_remove(store, "joe"), 0);
+	missing("joe");
+	cr_assert_eq(edit_remove(store, &a), 0);
+	missing("info@example.org");
+}
+
+static struct credentials credentials(const char *password)
+{
+	struct credentials c = { .scram_n = 1, .sealed_n = 60 };
+	cr_assert_eq(password_hash(span_str(password), c.hash), 0);
+	cr_assert_eq(scram_derive(&c.scram[0], SCRAM_SHA_256, span_str(password)), 0);
+	memset(c.sealed, 7, c.sealed_n);
+	return c;
+}
+
+Test(store, every_change_of_a_credential_changes_the_stamp)
+{
+	struct account a = added("joe");
+	struct app app = { .label = "phone" };
+	unsigned char hash[APP_PASSWORD_HASH] = { 1 };
+	uint64_t stamps[8];
+	size_t n = 0;
+	stamps[n++] = found("joe").stamp;
+	struct credentials c = credentials("x");
+	cr_assert_eq(edit_credentials(store, &a, &c), 0);
+	stamps[n++] = found("joe").stamp;
+	a.enabled = false;
+	cr_assert_eq(edit_update(store, &a), 0);
+	stamps[n++] = found("joe").stamp;
+	a.enabled = true;
+	cr_assert_eq(edit_update(store, &a), 0);
+	stamps[n++] = found("joe").stamp;
+	cr_assert_eq(edit_app_add(store, &a, &app, hash), 0);
+	stamps[n++] = found("joe").stamp;
+	cr_assert_eq(edit_app_remove(store, &a, span_str("phone")), 0);
+	stamps[n++] = found("joe").stamp;
+	cr_assert_eq(edit_remove(store, &a), 0);
+	added("joe");
+	stamps[n++] = found("joe").stamp;
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < i; k++)
+			cr_expect_neq(stamps[i], stamps[k], "%zu %zu", i, k);
+	}
+}
+
+Test(store, credentials)
+{
+	struct account a = added("joe");
+	struct credentials c = credentials("x");
+	struct scram_keys keys;
+	cr_expect_eq(store_scram(store, &a, SCRAM_SHA_256, &keys), -1);
+	cr_expect_eq(errno, ENOENT);
+	cr_assert_eq(edit_credentials(store, &a, &c), 0, "%s", store_fault(store));
+	a = found("joe");
+	cr_expect_str_eq(a.hash, c.hash);
+	cr_expect_eq(a.sealed_n, 60);
+	cr_expect(a.scram);
+	cr_assert_eq(store_scram(store, &a, SCRAM_SHA_256, &keys), 0);
+	cr_expect_eq(memcmp(&keys, &c.scram[0], sizeof(keys)), 0);
+	cr_expect_eq(store_scram(store, &a, SCRAM_SHA_1, &keys), -1);
+	c = (struct credentials){ 0 };
+	cr_assert_eq(edit_credentials(store, &a, &c), 0);
+	a = found("joe");
+	cr_expect(a.hash[0] == '\0' && a.sealed_n == 0 && !a.scram);
+}
+
+Test(store, scram_of_unknown_names)
+{
+	struct scram_keys a, b;
+	cr_assert_eq(store_scram_fake(store, span_str("joe"), SCRAM_SHA_256, &a), 0);
+	reopen(STORE_LOGIN);
+	cr_assert_eq(store_scram_fake(store, span_str("joe"), SCRAM_SHA_256, &b), 0);
+	cr_expect_eq(memcmp(a.salt, b.salt, SCRAM_SALT), 0);
+	cr_expect_neq(memcmp(a.stored, b.stored, 32), 0);
+	cr_expect_eq(a.iterations, SCRAM_ITERATIONS);
+	cr_assert_eq(store_scram_fake(store, span_str("eve"), SCRAM_SHA_256, &b), 0);
+	cr_expect_neq(memcmp(a.salt, b.salt, SCRAM_SALT), 0);
+	cr_assert_eq(store_scram_fake(store, span_str("joe"), SCRAM_SHA_1, &b), 0);
+	cr_expect_neq(memcmp(a.salt, b.salt, SCRAM_SALT), 0);
+}
+
+Test(store, app_passwords)
+{
+	struct account joe = added("joe"), eve = added("eve");
+	struct app app = { .label = "phone", .expires = 4000000000, .read_only = true };
+	struct app got;
+	unsigned char hash[APP_PASSWORD_HASH];
+	char text[APP_PASSWORD_TEXT + 1];
+	app_password_draw(text);
+	cr_assert_eq(app_password_hash(span_str(text), hash), 0);
+	cr_assert_eq(edit_app_add(store, &joe, &app, hash), 0);
+	cr_expect_eq(edit_app_add(store, &joe, &app, hash), -1);
+	cr_expect_eq(errno, EEXIST);
+	joe = found("joe");
+	cr_expect_eq(joe.apps_n, 1);
+	cr_assert_eq(store_find_app(store, &joe, span_str(text), &got), 0);
+	cr_expect_str_eq(got.label, "phone");
+	cr_expect(got.read_only && got.expires == 4000000000);
+	cr_expect_eq(store_find_app(store, &eve, span_str(text), &got), -1);
+	text[0] = text[0] == 'a' ? 'b' : 'a';
+	cr_expect_eq(store_find_app(store, &joe, span_str(text), &got), -1);
+	cr_expect_eq(errno, ENOENT);
+}
+
+Test(store, certificates)
+{
+	struct account a = added("joe"), got;
+	unsigned char print[32] = { 1, 2, 3 };
+	cr_expect_eq(store_find_certificate(store, print, &got), -1);
+	cr_assert_eq(edit_certificate_add(store, &a, print, "laptop"), 0);
+	cr_assert_eq(store_find_certificate(store, print, &got), 0);
+	cr_expect_str_eq(got.name, "joe");
+	cr_expect_eq(edit_certificate_add(store, &a, print, "again"), -1);
+	cr_expect_eq(errno, EEXIST);
+	cr_assert_eq(edit_certificate_remove(store, &a, print), 0);
+	cr_expect_eq(store_find_certificate(store, print, &got), -1);
+}
+
+/* --- what a login leaves behind
+ * --------------------------------------------------------- */
+
+Test(store, notes_a_login)
+{
+	struct account a = added("joe");
+	struct netaddr home = peer("192.0.2.1"), away = peer("198.51.100.7");
+	uint64_t stamp = a.stamp;
+	reopen(STORE_LOGIN);
+	cr_assert_eq(store_note_login(store, &a, NULL, &home, 1000), 0);
+	a = found("joe");
+	cr_expect_eq(a.last_login, 1000);
+	cr_expect_str_eq(a.last_source, "192.0.2.1");
+	cr_expect_eq(a.stamp, stamp);
+	cr_assert_eq(store_note_login(store, &a, NULL, &home, 1059), 0);
+	cr_expect_eq(found("joe").last_login, 1000);
+	cr_assert_eq(store_note_login(store, &a, NULL, &away, 1059), 0);
+	cr_expect_eq(found("joe").last_login, 1059);
+	cr_assert_eq(store_note_login(store, &a, NULL, &home, 1060), 0);
+	cr_expect_eq(found("joe").last_login, 1060);
+}
+
+Test(store, a_note_waits_for_nobody)
+{
+	struct account a = added("joe");
+	struct netaddr home = peer("192.0.2.1");
+	struct store *login;
+	struct timespec before, after;
+	cr_assert_eq(store_open(&login, path, STORE_LOGIN), 0);
+	cr_assert_eq(edit_begin(store), 0);
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	cr_expect_eq(store_note_login(login, &a, NULL, &home, 1000), -1);
+	cr_expect_eq(errno, EBUSY);
+	cr_expect_eq(store_rehash(login, &a, "$x"), -1);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	cr_expect_lt(after.tv_sec - before.tv_sec, 2);
+	cr_expect_eq(store_find(login, span_str("joe"), &a), 0);
+	cr_assert_eq(edit_end(store, 0), 0);
+	cr_expect_eq(store_note_login(login, &a, NULL, &home, 1000), 0);
+	store_close(login);
+}
+
+Test(store, rehash_only_what_was_read)
+{
+	struct account a = added("joe");
+	struct credentials c = { .hash = "$6$old" };
+	cr_assert_eq(edit_credentials(store, &a, &c), 0);
+	a = found("joe");
+	cr_assert_eq(store_rehash(store, &a, "$argon2id$new"), 0);
+	cr_expect_str_eq(found("joe").hash, "$argon2id$new");
+	cr_expect_eq(found("joe").stamp, a.stamp);
+	cr_expect_eq(store_rehash(store, &a, "$argon2id$late"), -1);
+	cr_expect_str_eq(found("joe").hash, "$argon2id$new");
+}
+
+Test(store, offer)
+{
+	struct store_offer offer;
+	cr_assert_eq(store_offer(store, &offer), 0);
+	cr_expect(!offer.passwords && !offer.sealed && !offer.scram && !offer.apps);
+	struct account a = added("joe");
+	struct credentials c = credentials("x");
+	cr_assert_eq(edit_credentials(store, &a, &c), 0);
+	cr_assert_eq(store_offer(store, &offer), 0);
+	cr_expect(offer.passwords && offer.sealed && offer.scram && !offer.apps);
+}
+
+/* --- the transactions of several edits
+ * ------------------------------------------------------ */
+
+Test(store, all_or_none)
+{
+	cr_assert_eq(edit_begin(store), 0);
+	added("joe");
+	cr_expect_eq(edit_end(store, -1), -1);
+	missing("joe");
+	cr_assert_eq(edit_begin(store), 0);
+	added("joe");
+	struct account twice = { .kind = ACCOUNT_VIRTUAL, .name = "joe" };
+	cr_expect_eq(edit_add(store, &twice), -1);
+	cr_expect_eq(errno, EEXIST);
+	added("eve");
+	cr_expect_eq(edit_end(store, 0), 0);
+	found("joe");
+	found("eve");
+}
