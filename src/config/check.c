@@ -83,6 +83,10 @@ static void check_files(struct parse *parse)
 		check_file(parse, config->certificate, "");
 	if (config->key[0])
 		check_file(parse, config->key, "");
+	for (size_t i = 0; i < config->issuers_n; i++) {
+		parse->line = parse->issuer_lines[i];
+		check_file(parse, config->issuers[i].key, "");
+	}
 	for (size_t i = 0; i < config->sources_n; i++) {
 		parse->line = parse->source_lines[i];
 		if (config->sources[i].kind == SOURCE_SQLITE)

@@ -37,6 +37,10 @@ struct config {
 	char key[SETUP_PATH_MAX + 1];
 	struct source_setup sources[SETUP_SOURCES_MAX];
 	size_t sources_n;
+	struct issuer_setup issuers[SETUP_ISSUERS_MAX];
+	size_t issuers_n;
+	bool pam_session;
+	uint32_t remember_seconds; /* 0: verified logins are not remembered */
 	enum plaintext_policy plaintext;
 	uint32_t connections, per_source, attempts, bad_commands, logins;
 	uint32_t login_seconds, idle_seconds, takeover_seconds;

@@ -57,17 +57,36 @@ static void put_path(struct buf *out, const char *name, const char *path)
 	buf_putc(out, '\n');
 }
 
+static void put_time_or_off(struct buf *out, const char *name, uint32_t seconds)
+{
+	buf_puts(out, name);
+	if (seconds)
+		put_time(out, "", seconds);
+	else
+		buf_puts(out, " off");
+	buf_putc(out, '\n');
+}
+
 static void put_times(struct buf *out, const struct config *config)
 {
 	buf_puts(out, "timeouts");
 	put_time(out, "login", config->login_seconds);
 	put_time(out, "idle", config->idle_seconds);
 	put_time(out, "takeover", config->takeover_seconds);
-	buf_puts(out, "\nundo");
-	if (config->undo_seconds)
-		put_time(out, "", config->undo_seconds);
-	else
-		buf_puts(out, " off");
+	buf_putc(out, '\n');
+	put_time_or_off(out, "undo", config->undo_seconds);
+	put_time_or_off(out, "remember", config->remember_seconds);
+}
+
+static void put_issuer(struct buf *out, const struct issuer_setup *issuer)
+{
+	buf_puts(out, "issuer");
+	put_word(out, issuer->issuer);
+	put_word(out, issuer->key);
+	if (issuer->audience[0]) {
+		buf_puts(out, " audience");
+		put_word(out, issuer->audience);
+	}
 	buf_putc(out, '\n');
 }
 
@@ -84,6 +103,9 @@ void config_print(const struct config *config, struct buf *out)
 	}
 	for (size_t i = 0; i < config->sources_n; i++)
 		put_source(out, &config->sources[i]);
+	for (size_t i = 0; i < config->issuers_n; i++)
+		put_issuer(out, &config->issuers[i]);
+	buf_printf(out, "pam-session %s\n", config->pam_session ? "on" : "off");
 	buf_printf(out, "plaintext %s\n", policies[config->plaintext]);
 	buf_printf(out,
 		"limits connections %u per-source %u attempts %u bad-commands %u "

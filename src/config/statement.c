@@ -186,15 +186,85 @@ static void do_timeouts(struct parse *parse)
 	do_pairs(parse, pairs, sizeof(pairs) / sizeof(*pairs), value_time);
 }
 
-static void do_undo(struct parse *parse)
+static void time_or_off(struct parse *parse, enum setting setting, const char *name,
+	uint32_t max, uint32_t *seconds)
 {
-	if (!parse_set(parse, SETTING_UNDO, "undo"))
+	if (!parse_set(parse, setting, name))
 		return;
 	if (span_is(word(parse, 1), "off"))
-		parse->config->undo_seconds = 0;
+		*seconds = 0;
 	else
-		value_time(parse, word(parse, 1), "undo", 1, 3650 * DAY,
-			&parse->config->undo_seconds);
+		value_time(parse, word(parse, 1), name, 1, max, seconds);
+}
+
+static void do_undo(struct parse *parse)
+{
+	time_or_off(
+		parse, SETTING_UNDO, "undo", 3650 * DAY, &parse->config->undo_seconds);
+}
+
+static void do_remember(struct parse *parse)
+{
+	time_or_off(parse, SETTING_REMEMBER, "remember", DAY,
+		&parse->config->remember_seconds);
+}
+
+static void do_pam_session(struct parse *parse)
+{
+	static const char *const words[] = { "on", "off", NULL };
+	bool on = span_is(word(parse, 1), "on");
+	if (!on && !span_is(word(parse, 1), "off"))
+		parse_unknown(parse, "choice", word(parse, 1), words);
+	else if (parse_set(parse, SETTING_PAM_SESSION, "pam-session"))
+		parse->config->pam_session = on;
+}
+
+static bool is_new_issuer(struct parse *parse, const struct issuer_setup *issuer)
+{
+	const struct config *config = parse->config;
+	for (size_t i = 0; i < config->issuers_n; i++) {
+		if (strcmp(config->issuers[i].issuer, issuer->issuer) != 0)
+			continue;
+		parse_mistake(parse, "this issuer is already in line %u",
+			parse->issuer_lines[i]);
+		return false;
+	}
+	return true;
+}
+
+static int issuer_audience(struct parse *parse, struct issuer_setup *issuer)
+{
+	static const char *const options[] = { "audience", NULL };
+	if (parse->words.n == 3)
+		return 0;
+	if (!span_is(word(parse, 3), "audience")) {
+		parse_unknown(parse, "option", word(parse, 3), options);
+		return -1;
+	}
+	if (parse->words.n != 5) {
+		parse_mistake(parse, "write: audience NAME, and nothing behind it");
+		return -1;
+	}
+	return value_text(parse, word(parse, 4), "audience", issuer->audience,
+		sizeof(issuer->audience));
+}
+
+static void do_issuer(struct parse *parse)
+{
+	struct config *config = parse->config;
+	struct issuer_setup new = { 0 };
+	bool wrong = value_text(parse, word(parse, 1), "issuer", new.issuer,
+			     sizeof(new.issuer)) < 0;
+	wrong |= value_path(parse, word(parse, 2), "key", new.key, sizeof(new.key)) < 0;
+	wrong |= issuer_audience(parse, &new) < 0;
+	if (wrong || !is_new_issuer(parse, &new))
+		return;
+	if (config->issuers_n == SETUP_ISSUERS_MAX) {
+		parse_mistake(parse, "more than %d issuers", SETUP_ISSUERS_MAX);
+		return;
+	}
+	parse->issuer_lines[config->issuers_n] = parse->line;
+	config->issuers[config->issuers_n++] = new;
 }
 
 static void do_hostname(struct parse *parse)
@@ -242,6 +312,9 @@ static const struct statement {
 	{ "accounts", 3, 5,
 		"accounts pam:SERVICE|sqlite:FILE maildir:PATH|mbox:PATH [owner USER]",
 		do_accounts },
+	{ "issuer", 3, 5, "issuer NAME KEY [audience NAME]", do_issuer },
+	{ "pam-session", 2, 2, "pam-session on|off", do_pam_session },
+	{ "remember", 2, 2, "remember TIME|off", do_remember },
 	{ "plaintext", 2, 2, "plaintext never|loopback|always", do_plaintext },
 	{ "limits", 3, WORDS_MAX, "limits NAME NUMBER ...", do_limits },
 	{ "timeouts", 3, WORDS_MAX, "timeouts NAME TIME ...", do_timeouts },

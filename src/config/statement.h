@@ -21,6 +21,8 @@ enum setting {
 	SETTING_IDLE_TIME,
 	SETTING_TAKEOVER_TIME,
 	SETTING_UNDO,
+	SETTING_REMEMBER,
+	SETTING_PAM_SESSION,
 	SETTING_HOSTNAME,
 	SETTING_USER,
 	SETTING_RUNTIME,
@@ -37,6 +39,7 @@ struct parse {
 	struct words words;
 	unsigned set[SETTINGS]; /* the line that set it, or 0 */
 	unsigned source_lines[SETUP_SOURCES_MAX];
+	unsigned issuer_lines[SETUP_ISSUERS_MAX];
 };
 
 /* One line for the reader of the errors, about the current line. */

@@ -87,6 +87,20 @@ int value_path(struct parse *parse, struct span word, const char *what, char *te
 	return -1;
 }
 
+int value_text(struct parse *parse, struct span word, const char *what, char *text,
+	size_t size)
+{
+	bool printable = word.n > 0 && word.n < size;
+	for (size_t i = 0; i < word.n; i++)
+		printable &= word.p[i] >= 0x20 && word.p[i] < 0x7F;
+	if (printable)
+		return span_to_text(word, text, size);
+	parse_mistake(parse,
+		"%s: \"%.*s\" is not of 1 to %zu printable ASCII characters", what,
+		SHOW(word), size - 1);
+	return -1;
+}
+
 static bool is_alnum(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||

@@ -19,6 +19,10 @@ int value_time(struct parse *parse, struct span word, const char *name, uint32_t
 int value_path(struct parse *parse, struct span word, const char *what, char *text,
 	size_t size);
 
+/* Any printable ASCII but '"', at least one octet; size is that of text. */
+int value_text(struct parse *parse, struct span word, const char *what, char *text,
+	size_t size);
+
 /* A Unix user's name. */
 int value_user(struct parse *parse, struct span word, char name[SETUP_NAME_MAX + 1]);
 

@@ -54,6 +54,7 @@ static enum event send_body(
 static int begin(struct session *s, size_t i, struct maildrop_body *body)
 {
 	struct maildrop_fault fault;
+	uint64_t size = maildrop_size(s->drop, i);
 
 	if (!s->block)
 		s->block = malloc(RETRIEVE_BLOCK);
@@ -67,6 +68,8 @@ static int begin(struct session *s, size_t i, struct maildrop_body *body)
 			"-ERR [SYS/TEMP] message %zu cannot be read now", i + 1);
 		return -1;
 	}
+	/* A cached size may have been found to be wrong. */
+	s->octets += maildrop_size(s->drop, i) - size;
 	if (s->last < i + 1)
 		s->last = i + 1;
 	return 0;

@@ -1,6 +1,5 @@
 """postern-auth, held by its descriptors: claims good, bad and hostile; and, as root,
 a real PAM with users of its own in a mount namespace."""
-import crypt
 import hashlib
 import os
 import socket
@@ -351,6 +350,7 @@ def test_owner(users):
 
 ACCOUNTS = """\
 root:x:0:0:root:/root:/bin/sh
+mail:x:8:8::/var/mail:/usr/sbin/nologin
 oldsys:x:400:400::/home/oldsys:/bin/sh
 joe:x:4001:4001::/home/joe:/bin/sh
 expired:x:4002:4002::/home/expired:/bin/sh
@@ -369,7 +369,8 @@ users:x:100:joe,locked
 
 
 def shadow():
-    secret = crypt.crypt("pass word", crypt.mksalt(crypt.METHOD_SHA512, rounds=1000))
+    secret = subprocess.run(["openssl", "passwd", "-6", "pass word"], check=True,
+                            stdout=subprocess.PIPE, text=True).stdout.strip()
     lines = []
     for name in [line.split(":")[0] for line in ACCOUNTS.splitlines()]:
         hashed, changed, expires = secret, "19000", ""
@@ -449,7 +450,8 @@ def pam_unix():
                 ("locked", "pass word", "password"), ("locked", "!", "password"),
                 ("aged", "pass word", "password-expired"),
                 ("empty", "x", "password"),
-                ("root", "pass word", "unknown"), ("oldsys", "pass word", "unknown"),
+                ("root", "pass word", "unknown"), ("mail", "pass word", "unknown"),
+                ("oldsys", "pass word", "unknown"),
                 ("wheel", "pass word", "unknown"), ("nobody", "pass word", "unknown"),
                 ("../joe", "pass word", "unknown"), ("joe:x", "pass word", "unknown"),
                 ("%u", "pass word", "unknown"), ("joe\n", "pass word", "unknown"),

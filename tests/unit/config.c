@@ -82,6 +82,8 @@ Test(config, defaults)
 	cr_expect_eq(c.idle_seconds, 600);
 	cr_expect_eq(c.takeover_seconds, 60);
 	cr_expect_eq(c.undo_seconds, 7 * 86400);
+	cr_expect_eq(c.remember_seconds, 300);
+	cr_expect_not(c.pam_session);
 	cr_expect_str_eq(c.user, "_postern");
 	cr_expect_str_eq(c.certificate, "");
 	cr_expect_neq(c.hostname[0], '\0');
@@ -103,6 +105,10 @@ Test(config, every_statement)
 		"limits bad-commands 4 logins 2\n"
 		"timeouts login 90s idle 2h takeover 3m\n"
 		"undo off\n"
+		"remember off\n"
+		"pam-session on\n"
+		"issuer https://id.example.org / audience mail\n"
+		"issuer \"a b\" /\n"
 		"hostname mail.example.org\n"
 		"user nobody\n"
 		"runtime /run/x\n"
@@ -133,6 +139,13 @@ Test(config, every_statement)
 	cr_expect_eq(c.idle_seconds, 7200);
 	cr_expect_eq(c.takeover_seconds, 180);
 	cr_expect_eq(c.undo_seconds, 0);
+	cr_expect_eq(c.remember_seconds, 0);
+	cr_expect(c.pam_session);
+	cr_expect_eq(c.issuers_n, 2);
+	cr_expect_str_eq(c.issuers[0].issuer, "https://id.example.org");
+	cr_expect_str_eq(c.issuers[0].key, "/");
+	cr_expect_str_eq(c.issuers[0].audience, "mail");
+	cr_expect_str_eq(c.issuers[1].issuer, "a b");
 	cr_expect_str_eq(c.hostname, "mail.example.org");
 	cr_expect_str_eq(c.user, "nobody");
 	cr_expect_str_eq(c.runtime, "/run/x");
@@ -190,7 +203,8 @@ Test(config, mistakes)
 			":3: \"LISTEN\" is no statement; did you mean \"listen\"?\n" },
 		{ BASE "frobnicate\n", ":3: \"frobnicate\" is no statement; there are: "
 				       "listen, certificate, "
-				       "accounts, plaintext, limits, timeouts, undo, "
+				       "accounts, issuer, pam-session, remember, "
+				       "plaintext, limits, timeouts, undo, "
 				       "hostname, user, runtime, "
 				       "state, programs\n" },
 		{ BASE "listen pop3\n",
@@ -287,6 +301,13 @@ Test(config, mistakes)
 			":4: idle: 99999999d is not between 1s and 86400s\n" },
 		{ BASE "timeouts takeover 11m\n",
 			":3: takeover is longer than idle, so it would never come\n" },
+		{ BASE "issuer a /k\nissuer a /k\nissuer b k audienc c\n",
+			":4: this issuer is already in line 3\n"
+			":5: key: \"k\" is no absolute path\n"
+			":5: \"audienc\" is no option; did you mean \"audience\"?\n" },
+		{ BASE "pam-session yes\nremember 2d\n",
+			":3: \"yes\" is no choice; there are: on, off\n"
+			":4: remember: 2d is not between 1s and 86400s\n" },
 		{ BASE "undo maybe\n",
 			":3: undo: \"maybe\" is no time; write a number and "
 			"its unit: 60s, 10m, 2h, 7d\n" },

@@ -1,0 +1,704 @@
+"""session: transcripts with a pop3-session that is held by its descriptors, on
+Maildir and mbox, direct and through a wire. No network but loopback. As root the
+maildrops are nobody's and the sessions become nobody; else all is ours."""
+import glob
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import hold
+
+PLAIN = b"Subject: one\r\nFrom: a@example.org\r\n\r\nbody\r\n"
+DOTS = b".first\n\n.\n..\n.dot\nend\n"
+MIXED = b"Subject: mixed\r\nX: 1\n\r\nlf\ncrlf\r\nbare\rcr\r\n\0nul\n8bit \xe4\n"
+OPEN = b"Subject: open\n\nno line end"
+MAIL = [PLAIN, DOTS, MIXED, OPEN]
+READ_MAX = 1 << 16
+ROOT = os.getuid() == 0
+OWNER = (65534, 65534) if ROOT else (os.getuid(), os.getgid())
+
+
+def wire(stored):
+    """What RETR sends, before dot-stuffing; octet by octet, unlike the server."""
+    out = bytearray()
+    for i, c in enumerate(stored):
+        if c == 0x0A and (i == 0 or stored[i - 1] != 0x0D):
+            out += b"\r"
+        out.append(c)
+    if out and not out.endswith(b"\n"):
+        out += b"\r\n"
+    return bytes(out)
+
+
+def stuffed(octets):
+    out = octets.replace(b"\n.", b"\n..")
+    return (b"." + out if out.startswith(b".") else out) + b".\r\n"
+
+
+def top(octets, lines):
+    """Header, blank line, and so many lines of the body."""
+    parts = octets.split(b"\n")
+    ends = [i for i, line in enumerate(parts) if line in (b"\r", b"")]
+    return b"".join(line + b"\n" for line in parts[:-1][:ends[0] + 1 + lines])
+
+
+def make_maildir(path, mail):
+    for sub in ("new", "cur", "tmp"):
+        os.makedirs(os.path.join(path, sub))
+    for i, stored in enumerate(mail):
+        with open("%s/new/%d.M%d.host" % (path, 1000000 + i, i), "wb") as f:
+            f.write(stored)
+
+
+def make_mbox(path, mail):
+    with open(path, "wb") as f:
+        for stored in mail:
+            f.write(b"From a@example.org Mon Jan  1 00:00:00 2024\n" + stored)
+            f.write(b"\n" if stored.endswith(b"\n") else b"\n\n")
+
+
+def identity_of(where, kind=hold.MAILDIR, **fields):
+    fields = {"uid": OWNER[0], "gid": OWNER[1], **fields}
+    return hold.identity("joe", where, kind, **fields)
+
+
+class Client:
+    """One session's client end."""
+
+    def __init__(self, end, number, parent):
+        self.end, self.number, self.parent = end, number, parent
+        self.held = b""
+
+    def send(self, octets):
+        self.end.sendall(octets)
+
+    def fill(self):
+        octets = self.end.recv(READ_MAX)
+        self.held += octets
+        return octets
+
+    def line(self):
+        while b"\n" not in self.held:
+            if not self.fill():
+                raise AssertionError("end after %r" % self.held)
+        line, _, self.held = self.held.partition(b"\n")
+        assert line.endswith(b"\r"), line
+        return line[:-1]
+
+    def octets(self, n):
+        while len(self.held) < n:
+            if not self.fill():
+                raise AssertionError("end after %r" % self.held)
+        taken, self.held = self.held[:n], self.held[n:]
+        return taken
+
+    def ask(self, command, begins):
+        """One command, one line."""
+        self.send(command.encode("latin-1") + b"\r\n")
+        line = self.line().decode("latin-1")
+        assert line.startswith(begins), "%r: %r, not %r" % (command, line, begins)
+        return line
+
+    def many(self, command):
+        """A multi-line reply, stuffed as it came."""
+        self.ask(command, "+OK")
+        return self.multi()
+
+    def multi(self):
+        out = b""
+        while not out.endswith(b"\r\n.\r\n") and out != b".\r\n":
+            out += self.line() + b"\r\n"
+        return out
+
+    def expect_end(self):
+        assert self.held == b"", self.held
+        try:
+            octets = self.end.recv(READ_MAX)
+        except ConnectionResetError:
+            octets = b""
+        assert octets == b"", octets
+
+    def gone(self, code=hold.EXIT_DONE):
+        self.parent.expect_end(self.number, code)
+
+    def quit(self, begins="+OK"):
+        line = self.ask("QUIT", begins)
+        self.expect_end()
+        self.gone()
+        return line
+
+
+class Server:
+    """A warm pop3-session; auth and the gate are played here."""
+
+    def __init__(self, **setup):
+        self.temporary = hold.Directory()
+        self.dir = self.temporary.__enter__()
+        os.chmod(self.dir, 0o711)
+        self.count = 0
+        for name in ("locks", "states"):
+            os.mkdir(self.at(name), 0o700)
+        self.auth, theirs = hold.seqpacket()
+        flags = os.O_RDONLY | os.O_DIRECTORY
+        dirs = [os.open(self.at(name), flags) for name in ("locks", "states")]
+        self.parent = hold.Parent("pop3-session", hold.session_setup(root=ROOT, **setup),
+                                  [theirs] + dirs)
+        theirs.close()
+        for fd in dirs:
+            os.close(fd)
+
+    def at(self, name):
+        return os.path.join(self.dir, name)
+
+    def drop(self, kind=hold.MAILDIR, mail=tuple(MAIL), name="mail"):
+        path = self.at("%s-%d" % (name, kind))
+        (make_maildir if kind == hold.MAILDIR else make_mbox)(path, mail)
+        os.chown(path, *OWNER)
+        for directory, subs, files in os.walk(path):
+            for entry in subs + files:
+                os.chown(os.path.join(directory, entry), *OWNER)
+        return path
+
+    def begin(self, path, kind=hold.MAILDIR, how=hold.PATH_DIRECT, **identity):
+        """Auth's part: (client, verdict channel)."""
+        self.count += 1
+        ours, theirs = hold.tcp() if how == hold.PATH_DIRECT else hold.stream()
+        verdict, inner = hold.seqpacket()
+        message = identity_of(path, kind, number=self.count, path=how, **identity)
+        socket.send_fds(self.auth, [message], [inner.fileno(), theirs.fileno()])
+        inner.close()
+        theirs.close()
+        return Client(ours, self.count, self.parent), verdict
+
+    def refused(self, path, kind=hold.MAILDIR, **identity):
+        client, verdict = self.begin(path, kind, **identity)
+        said = hold.verdict_decode(hold.receive(verdict))
+        client.gone()
+        return said
+
+    def login(self, path, kind=hold.MAILDIR, early=b"", **identity):
+        """To the baton; early: what the client has sent before it."""
+        client, verdict = self.begin(path, kind, **identity)
+        client.send(early)
+        said = hold.verdict_decode(hold.receive(verdict))
+        assert said.kind == hold.VERDICT_READY, said
+        client.messages, client.total = said.messages, said.octets
+        verdict.send(hold.baton())
+        verdict.close()
+        return client
+
+    def pid(self, client):
+        return self.parent.expect(hold.REPORT_STARTED, client.number).pid
+
+    def close(self):
+        self.auth.close()
+        self.parent.__exit__(None, None, None)
+        self.temporary.__exit__(None, None, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.auth.close()
+        self.parent.__exit__(kind, value, trace)
+        self.temporary.__exit__(kind, value, trace)
+
+
+KINDS = ((hold.MAILDIR, hold.PATH_DIRECT), (hold.MAILDIR, hold.PATH_RELAY),
+         (hold.MBOX, hold.PATH_DIRECT))
+
+
+def stored_in(kind):
+    """The messages as the driver holds them: an mbox cannot hold one that is open."""
+    return [m if kind == hold.MAILDIR or m.endswith(b"\n") else m + b"\n" for m in MAIL]
+
+
+def test_a_whole_session():
+    for kind, how in KINDS:
+        with Server() as server:
+            wires = [wire(m) for m in stored_in(kind)]
+            c = server.login(server.drop(kind), kind, how=how)
+            total = sum(map(len, wires))
+            assert (c.messages, c.total) == (len(wires), total)
+            assert c.ask("STAT", "+OK") == "+OK %d %d" % (len(wires), total)
+            scan = b"".join(b"%d %d\r\n" % (i + 1, len(w)) for i, w in enumerate(wires))
+            assert c.many("LIST") == scan + b".\r\n"
+            for i, w in enumerate(wires):
+                assert c.ask("LIST %d" % (i + 1), "+OK") == "+OK %d %d" % (i + 1, len(w))
+                assert c.ask("RETR %d" % (i + 1), "+OK") == "+OK %d octets" % len(w)
+                assert c.octets(len(stuffed(w))) == stuffed(w), (kind, i)
+            uids = c.many("UIDL").split(b"\r\n")[:-2]
+            assert len({u.split()[1] for u in uids}) == len(wires), uids
+            assert c.ask("UIDL 2", "+OK") == "+OK " + uids[1].decode()
+            c.ask("NOOP", "+OK")
+            c.ask("DELE 2", "+OK")
+            c.ask("DELE 3", "+OK")
+            assert c.ask("STAT", "+OK").startswith("+OK 2 ")
+            c.quit()
+            server.parent.expect_log("v1 logout connection=1 account=\"joe\" "
+                                     "source=127.0.0.1 retrieved=4 octets=%d deleted=2 "
+                                     "left=2 seconds=[0-9]+ reason=quit$" % total)
+            c = server.login(server.at("mail-%d" % kind), kind, how=how)
+            assert c.messages == 2
+            assert c.many("UIDL").split()[1::2][:2] == [u.split()[1] for u in
+                                                        (uids[0], uids[3])]
+            c.quit()
+
+
+def test_top():
+    with Server() as server:
+        c = server.login(server.drop())
+        for i, stored in enumerate(MAIL):
+            for lines in (0, 1, 2, 3, 99999999):
+                c.ask("TOP %d %d" % (i + 1, lines), "+OK")
+                wanted = stuffed(top(wire(stored), lines))
+                assert c.octets(len(wanted)) == wanted, (i, lines)
+        c.quit()
+
+
+ERRORS = ("RETR", "RETR 0", "RETR 5", "RETR -1", "RETR +1", "RETR 1 1", "RETR 1x", "RETR x",
+          "RETR 4294967297", "RETR 18446744073709551617", "RETR 99999999999999999999999",
+          "DELE", "DELE 0", "DELE 5", "DELE 1 2", "DELE 4294967297", "LIST 0", "LIST 5",
+          "LIST 1 2", "LIST 4294967297", "LIST 1.5", "UIDL 0", "UIDL 5", "UIDL 1 2",
+          "TOP", "TOP 1", "TOP 1 2 3", "TOP 0 1", "TOP 5 1", "TOP 1 -1", "TOP 1 x",
+          "TOP 1 99999999999999999999999", "STAT 1", "NOOP x", "RSET 1", "QUIT now",
+          "LAST 1", "CAPA x", "USER joe", "PASS x", "APOP joe 0", "AUTH PLAIN", "STLS",
+          "XYZZY", "", " ", " STAT", "STATX", "ST", "DELE\t1", "\xff\xfe")
+
+
+def test_errors():
+    with Server(bad_commands=1000) as server:
+        c = server.login(server.drop())
+        for command in ERRORS:
+            c.ask(command, "-ERR ")
+            assert c.ask("STAT", "+OK").startswith("+OK 4 "), command
+        for command in ("RETR 0001", "list  1 ", "uidl 1", "Stat ", "noop"):
+            c.send(command.encode() + b"\n")
+            assert c.line().startswith(b"+OK"), command
+            if command.startswith("RETR"):
+                c.octets(len(stuffed(wire(PLAIN))))
+        c.quit()
+
+
+def test_deleted_messages():
+    with Server() as server:
+        path = server.drop()
+        c = server.login(path)
+        c.ask("DELE 2", "+OK")
+        for command in ("DELE 2", "RETR 2", "TOP 2 0", "LIST 2", "UIDL 2"):
+            c.ask(command, "-ERR ")
+        assert [line.split()[0] for line in c.many("LIST").split(b"\r\n")[:3]] == [
+            b"1", b"3", b"4"]
+        assert [line.split()[0] for line in c.many("UIDL").split(b"\r\n")[:3]] == [
+            b"1", b"3", b"4"]
+        left = sum(len(wire(m)) for i, m in enumerate(MAIL) if i != 1)
+        assert c.ask("STAT", "+OK") == "+OK 3 %d" % left
+        c.ask("RSET", "+OK 4 messages")
+        assert c.ask("STAT", "+OK").startswith("+OK 4 ")
+        c.ask("RETR 2", "+OK")
+        c.octets(len(stuffed(wire(DOTS))))
+        c.quit()
+        assert server.login(path).messages == 4
+
+
+def test_last():
+    with Server() as server:
+        c = server.login(server.drop())
+        assert c.ask("LAST", "+OK") == "+OK 0"
+        c.many("RETR 3")
+        c.many("TOP 2 0")
+        assert c.ask("LAST", "+OK") == "+OK 3"
+        c.ask("RSET", "+OK")
+        assert c.ask("LAST", "+OK") == "+OK 0"
+        c.quit()
+
+
+def test_capa():
+    with Server() as server:
+        path = server.drop()
+        c = server.login(path)
+        assert b"\r\nUSER\r\n" in c.many("CAPA")
+        c.quit()
+        c = server.login(path, plaintext=False)
+        listed = c.many("CAPA")
+        assert b"USER" not in listed and b"PLAIN" not in listed, listed
+        c.quit()
+        c = server.login(path, plaintext=False, how=hold.PATH_RELAY, tls_possible=True)
+        listed = c.many("CAPA")
+        assert b"\r\nUSER\r\n" in listed and b"SASL PLAIN LOGIN\r\n" in listed, listed
+        assert b"STLS" not in listed
+        c.quit()
+
+
+def test_pipelining():
+    """Everything before the baton, in one segment; and at every cut in two."""
+    commands = b"STAT\r\nRETR 2\r\nNOOP\nXYZZY\r\nDELE 1\r\nRETR 1\r\nRSET\r\nQUIT\r\nSTAT\r\n"
+    with Server() as server:
+        path = server.drop()
+        c = server.login(path, early=commands)
+        answer = read_all(c)
+        assert stuffed(wire(DOTS)) in answer
+        assert answer.count(b"-ERR") == 2 and answer.endswith(b"good bye\r\n"), answer
+        c.gone()
+        for cut in range(1, len(commands)):
+            c = server.login(path, early=commands[:cut])
+            c.send(commands[cut:])
+            assert read_all(c) == answer, cut
+            c.gone()
+
+
+def read_all(client):
+    while client.fill():
+        pass
+    return client.held
+
+
+def test_replies_are_gathered():
+    """Many commands that came together are answered in few segments."""
+    with Server() as server:
+        c = server.login(server.drop(), how=hold.PATH_RELAY, early=b"NOOP\r\n" * 600)
+        while len(c.held) < 600 * len(b"+OK\r\n"):
+            c.fill()
+        assert c.held == b"+OK\r\n" * 600
+        c.held = b""
+        c.quit()
+
+
+def test_long_lines():
+    with Server(bad_commands=100) as server:
+        c = server.login(server.drop())
+        for line in (b"DELE 1" + b" " * 300, b"X" * 254 + b"\rDELE 1", b"X" * 100000,
+                     b"NOOP " + b"x" * 249):
+            c.send(line + b"\r\n")
+            assert c.line().startswith(b"-ERR "), line[:20]
+            assert c.ask("STAT", "+OK").startswith("+OK 4 ")
+        c.send(b"STAT" + b" " * 249 + b"\r\n")
+        assert c.line().startswith(b"+OK 4 ")
+        c.send(b"STAT\0\r\nDELE 1\0 \r\nSTAT\r\n")
+        assert [c.line()[:4] for _ in range(3)] == [b"-ERR", b"-ERR", b"+OK "]
+        c.quit()
+
+
+def test_bad_commands():
+    with Server(bad_commands=3) as server:
+        path = server.drop()
+        c = server.login(path)
+        c.ask("DELE 1", "+OK")
+        for _ in range(2):
+            c.ask("XYZZY", "-ERR ")
+        c.ask("RETR 77", "-ERR ")
+        c.ask("XYZZY", "-ERR ")
+        c.expect_end()
+        c.gone()
+        server.parent.expect_log("deleted=0 left=4 .* reason=bad-commands$")
+        assert server.login(path).messages == 4
+
+
+def test_nothing_is_removed_without_quit():
+    """A dropped line, a QUIT that is not complete."""
+    with Server() as server:
+        path = server.drop()
+        for last in (b"", b"QUIT", b"QUIT\r", b"QUI"):
+            c = server.login(path)
+            c.ask("DELE 1", "+OK")
+            c.send(last)
+            c.end.close()
+            c.gone()
+            server.parent.expect_log("connection=%d .*deleted=0 left=4 .* reason=disconnect$"
+                                     % c.number)
+        assert server.login(path).messages == 4
+
+
+def test_quit_and_gone():
+    """Outlook closes right behind QUIT."""
+    with Server() as server:
+        path = server.drop()
+        c = server.login(path)
+        c.ask("DELE 1", "+OK")
+        c.send(b"QUIT\r\n")
+        c.end.close()
+        c.gone()
+        assert server.login(path).messages == 3
+
+
+def test_again_at_once():
+    """The maildrop is free when the reply to QUIT is there."""
+    with Server() as server:
+        path = server.drop()
+        for _ in range(50):
+            c = server.login(path)
+            c.ask("QUIT", "+OK")
+
+
+def test_idle():
+    with Server(idle_seconds=1, takeover_seconds=1) as server:
+        path = server.drop()
+        c = server.login(path)
+        c.ask("DELE 1", "+OK")
+        c.expect_end()
+        c.gone()
+        server.parent.expect_log("deleted=0 left=4 .* reason=idle$")
+        assert server.login(path).messages == 4
+
+
+def big(server, octets):
+    line = b"x" * 98 + b"\r\n"
+    return server.drop(mail=[b"S: big\r\n\r\n" + line * (octets // len(line))])
+
+
+def pss(pid):
+    with open("/proc/%d/smaps_rollup" % pid, encoding="ascii") as rollup:
+        return next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+
+
+def test_a_client_that_does_not_read():
+    """A big message and a long listing: memory stays flat; it ends, without update."""
+    with Server(idle_seconds=2, takeover_seconds=1) as server:
+        for how in (hold.PATH_DIRECT, hold.PATH_RELAY):
+            path = big(server, 50 << 20) if how == hold.PATH_DIRECT else path
+            c = server.login(path, how=how, early=b"DELE 1\r\nRSET\r\n" + b"RETR 1\r\n" * 300)
+            c.gone()
+            server.parent.expect_log("connection=%d .* deleted=0 .*reason=idle$" % c.number)
+
+
+def test_memory_while_sending():
+    if hold.sanitized() or not ROOT:
+        print("     (the next one needs root and a build without sanitizers)")
+        return
+    with Server() as server:
+        c = server.login(big(server, 100 << 20))
+        pid = server.pid(c)
+        c.send(b"RETR 1\r\n" * 100)
+        c.octets(1 << 20)
+        assert pss(pid) < 1500, pss(pid)
+        c.end.close()
+        c.gone()
+
+
+def test_a_slow_reader_is_no_idle_one():
+    """Less than a second between reads, far longer in all."""
+    with Server(idle_seconds=1, takeover_seconds=1) as server:
+        c = server.login(big(server, 3 << 20), how=hold.PATH_RELAY)
+        c.send(b"RETR 1\r\n")
+        began, n = time.monotonic(), 0
+        while n < 3 << 20:
+            n += len(c.end.recv(1 << 17))
+            if time.monotonic() - began < 2.5:
+                time.sleep(0.2)
+        c.held = b""
+        c.quit()
+
+
+def test_read_only():
+    with Server() as server:
+        path = server.drop()
+        c = server.login(path, read_only=True)
+        c.ask("DELE 1", "-ERR ")
+        c.ask("DELE 77", "-ERR ")
+        c.many("RETR 1")
+        c.quit()
+        assert server.login(path).messages == 4
+
+
+def test_in_use():
+    with Server(takeover_seconds=60) as server:
+        path = server.drop()
+        first = server.login(path)
+        said = server.refused(path)
+        assert said.kind == hold.VERDICT_IN_USE and said.held_seconds < 20, said
+        other = server.login(server.drop(name="other"))
+        other.quit()
+        first.quit()
+        server.login(path).quit()
+
+
+def test_takeover():
+    with Server(takeover_seconds=1) as server:
+        path = server.drop()
+        first = server.login(path)
+        first.ask("DELE 1", "+OK")
+        time.sleep(2.1)
+        second = server.login(path)
+        assert second.messages == 4
+        first.expect_end()
+        first.gone()
+        server.parent.expect_log("connection=1 .* deleted=0 left=4 .* reason=takeover$")
+        second.quit()
+
+
+def test_takeover_while_sending():
+    """A client that reads nothing is taken over in the middle of a message."""
+    with Server(takeover_seconds=1) as server:
+        path = big(server, 20 << 20)
+        first = server.login(path, early=b"RETR 1\r\n")
+        first.octets(1000)
+        time.sleep(2.1)
+        second = server.login(path)
+        first.gone()
+        server.parent.expect_log("connection=1 .* reason=takeover$")
+        second.quit()
+
+
+def test_the_server_stops():
+    with Server() as server:
+        c = server.login(server.drop())
+        c.ask("DELE 1", "+OK")
+        os.kill(server.parent.pid, signal.SIGTERM)
+        c.expect_end()
+        server.parent.expect_log("deleted=0 left=4 .* reason=stop$")
+        server.parent.wait(hold.EXIT_DONE)
+
+
+def test_without_baton():
+    """The gate is gone, or says something else."""
+    with Server() as server:
+        path = server.drop()
+        c, verdict = server.begin(path)
+        c.send(b"DELE 1\r\nQUIT\r\n")
+        hold.receive(verdict)
+        verdict.close()
+        c.gone()
+        c, verdict = server.begin(path)
+        hold.receive(verdict)
+        verdict.send(hold.baton() + b"\0")
+        c.gone(hold.EXIT_MALFORMED)
+        assert server.login(path).messages == 4
+        assert "logout connection=1" not in server.parent.log()
+
+
+def test_work_that_is_none():
+    with Server() as server:
+        path = server.drop()
+        server.auth.send(b"\1\377nonsense")
+        server.parent.expect_log("cannot be understood")
+        good = identity_of(path)
+        server.auth.send(good)
+        for cut in range(0, len(good), 7):
+            server.auth.send(good[:cut] or b"\1")
+        server.auth.send(good + b"\0")
+        server.login(path).quit()
+
+
+def test_missing_maildrop_is_empty():
+    for kind in (hold.MAILDIR, hold.MBOX):
+        with Server() as server:
+            c = server.login(server.at("nothing"), kind)
+            assert (c.messages, c.total) == (0, 0)
+            assert c.ask("STAT", "+OK") == "+OK 0 0"
+            assert c.many("LIST") == b".\r\n" and c.many("UIDL") == b".\r\n"
+            c.ask("RETR 1", "-ERR ")
+            c.quit()
+            assert not os.path.exists(server.at("nothing"))
+
+
+def test_maildrops_that_cannot_be_opened():
+    with Server() as server:
+        path = server.at("file")
+        with open(path, "wb") as f:
+            f.write(b"x\n")
+        said = server.refused(path + "/below")
+        assert said.kind == hold.VERDICT_PERM, said
+        server.parent.expect_log('v1 maildrop connection=1 account="joe" path="%s/below" '
+                                 'error=".*Not a directory"' % path)
+        said = server.refused(path)
+        assert said.kind == hold.VERDICT_PERM, said
+
+
+def test_a_message_that_is_gone():
+    with Server() as server:
+        path = server.drop()
+        c = server.login(path)
+        os.unlink(glob.glob(path + "/new/1000001.*")[0])
+        c.ask("RETR 2", "-ERR [SYS/TEMP]")
+        c.ask("TOP 2 0", "-ERR [SYS/TEMP]")
+        c.many("RETR 1")
+        c.ask("DELE 2", "+OK")
+        c.ask("DELE 1", "+OK")
+        c.quit()
+        assert server.login(path).messages == 2
+
+
+def test_a_commit_that_fails():
+    with Server() as server:
+        path = server.drop()
+        c = server.login(path)
+        c.ask("DELE 1", "+OK")
+        os.chmod(path + "/new", 0o500)
+        c.quit("-ERR [SYS/TEMP] some deleted messages were not removed")
+        os.chmod(path + "/new", 0o700)
+        server.parent.expect_log("v1 maildrop connection=1 .*Permission denied")
+        server.parent.expect_log("deleted=0 left=4 .*reason=quit$")
+        assert server.login(path).messages == 4
+
+
+def test_an_unreadable_maildrop():
+    with Server() as server:
+        path = server.drop()
+        os.chmod(path, 0)
+        said = server.refused(path)
+        assert said.kind == hold.VERDICT_PERM, said
+        server.parent.expect_log("v1 maildrop .*Permission denied")
+        os.chmod(path, 0o700)
+        server.login(path).quit()
+
+
+def test_descriptors():
+    if not ROOT:
+        print("     (the next one needs root)")
+        return
+    with Server() as server:
+        c = server.login(server.drop())
+        c.ask("NOOP", "+OK")
+        held = hold.descriptors(server.pid(c))
+        assert 4 not in held and {0, 1, 2, 3, 5, 6} <= set(held), held
+        assert all(held[n].startswith(server.at("mail-1/")) for n in held if n > 6), held
+        assert held[5].startswith(server.at("locks/"))
+        assert held[6].startswith(server.at("states/"))
+        c.quit()
+
+
+def status_of(pid):
+    with open("/proc/%d/status" % pid, encoding="ascii") as status:
+        return {line.split(":")[0]: line.split(":")[1].split() for line in status}
+
+
+def test_privileges():
+    """The owner's ids alone, no group of root's, nothing that root may do."""
+    with Server() as server:
+        c = server.login(server.drop(), groups=(60001, 60002) if ROOT else ())
+        c.ask("NOOP", "+OK")
+        status = status_of(server.pid(c))
+        assert status["Uid"] == [str(OWNER[0])] * 4, status["Uid"]
+        assert status["Gid"] == [str(OWNER[1])] * 4, status["Gid"]
+        if ROOT:
+            assert status["Groups"] == ["60001", "60002"], status["Groups"]
+        assert int(status["CapEff"][0], 16) == int(status["CapPrm"][0], 16) == 0
+        assert status["NoNewPrivs"] == ["1"]
+        assert status["Seccomp"] == ["2"] or hold.sanitized(), status["Seccomp"]
+        c.quit()
+
+
+def test_root_has_no_mail():
+    """An identity of uid 0, or of another user where no user can be changed."""
+    with Server() as server:
+        path = server.drop()
+        for uid, gid in ((0, 0), (0, 65534), (65534, 0), (60000, 60000)):
+            if ROOT and uid == 60000:
+                continue
+            client, verdict = server.begin(path, uid=uid, gid=gid)
+            assert hold.verdict_decode(hold.receive(verdict)).kind == hold.VERDICT_PERM
+            client.gone()
+
+
+def test_started_by_hand():
+    for _ in range(2):
+        got = subprocess.run([os.path.join(hold.BUILD, "pop3-session")], check=False,
+                             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        assert got.returncode == hold.EXIT_MALFORMED, got
+        assert b"to be started by posternd" in got.stderr, got
+
+
+if __name__ == "__main__":
+    hold.run(globals())
