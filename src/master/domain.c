@@ -15,6 +15,7 @@
 #include "ipc/fdpass.h"
 #include "postern/fds.h"
 #include "postern/setup.h"
+#include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -73,7 +74,8 @@ static _Noreturn void become(
 		die(EXIT_TEMPORARY, "%s", name);
 	if (lay_table(control, launch) < 0)
 		die(EXIT_TEMPORARY, "descriptors for %s", name);
-	if (launch->drop && drop_to(launch->uid, launch->gid, NULL, 0) < 0)
+	if (launch->drop && (sandbox_before_drop() < 0 ||
+				    drop_to(launch->uid, launch->gid, NULL, 0) < 0))
 		die(EXIT_TEMPORARY, "cannot become the user of %s", name);
 	execve(path, argv, environment);
 	die(EXIT_TEMPORARY, "cannot start %s", path);
@@ -107,13 +109,17 @@ int domain_hear(
 	struct domain *domain, struct report *report, void *storage, size_t size)
 {
 	for (;;) {
-		ssize_t n = fdpass_recv(
-			domain->control, storage, size, NULL, 0, NULL, MSG_DONTWAIT);
+		/* recv(2) has no place for descriptors: none comes from below. */
+		ssize_t n =
+			recv(domain->control, storage, size, MSG_DONTWAIT | MSG_TRUNC);
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n < 0 && errno == EAGAIN)
 			return 0;
-		if (n == 0 || (n < 0 && errno != EBADMSG))
+		if (n <= 0)
 			return -1;
-		if (n > 0 && report_decode(span_of(storage, (size_t)n), report) == 0)
+		if ((size_t)n <= size &&
+			report_decode(span_of(storage, (size_t)n), report) == 0)
 			return 1;
 		log_line("%s[%ld] sent a report that cannot be understood",
 			domain_program(domain->kind), (long)domain->pid);
