@@ -1,0 +1,279 @@
+/*
+ * mbox: the driver of mbox files. Runs in the session, as the mailbox owner, who
+ * owns the file, can change it at any time and is not believed about anything.
+ *
+ * Open reads the file once (mbox_scan.c) under the locks that other mail programs
+ * take (mbox_lock.c) and lets go of them: delivery goes on during the session.
+ * What is appended is no part of the snapshot. Any other change is found out by
+ * the file's size and times, the octets at the snapshot's end and the "From "
+ * lines: ESTALE, and nothing is served or deleted. Commit: mbox_commit.c.
+ *
+ * A link, a directory, a device or a FIFO is no mbox; neither is a file that does
+ * not begin with a "From " line. A missing file is an empty maildrop.
+ */
+#include "maildrop/mbox.h"
+
+#include "base/io.h"
+#include "maildrop/mbox_id.h"
+#include "maildrop/mbox_lock.h"
+#include "maildrop/mbox_scan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static int refuse(
+	struct maildrop *drop, struct maildrop_fault *fault, int error, const char *why)
+{
+	snprintf(fault->text, sizeof(fault->text), "mbox %.400s: %s", drop->path, why);
+	errno = error;
+	return -1;
+}
+
+/* Looked at before it is opened: to open a device can be an act. */
+static int check_kind(
+	struct maildrop *drop, struct maildrop_fault *fault, const struct stat *st)
+{
+	if (S_ISREG(st->st_mode))
+		return 0;
+	if (S_ISLNK(st->st_mode))
+		return refuse(drop, fault, ELOOP, "a symbolic link, not followed");
+	if (S_ISDIR(st->st_mode))
+		return refuse(drop, fault, EISDIR, "a directory, not an mbox file");
+	return refuse(drop, fault, EINVAL, "not a regular file");
+}
+
+static int open_file(const char *path, int flags)
+{
+	return open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+/* 0 with box->fd -1 when there is none. */
+static int open_mbox(struct maildrop *drop, struct maildrop_fault *fault)
+{
+	struct mbox *box = drop->own;
+
+	if (lstat(drop->path, &box->seen) < 0)
+		return errno == ENOENT ? 0 : maildrop_fail(fault, "open", drop->path);
+	if (check_kind(drop, fault, &box->seen) < 0)
+		return -1;
+	box->fd = open_file(drop->path, O_RDWR);
+	box->writable = box->fd >= 0;
+	if (box->fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
+		box->fd = open_file(drop->path, O_RDONLY);
+	if (box->fd < 0)
+		return errno == ENOENT ? 0 : maildrop_fail(fault, "open", drop->path);
+	if (fstat(box->fd, &box->seen) < 0)
+		return maildrop_fail(fault, "stat", drop->path);
+	return check_kind(drop, fault, &box->seen);
+}
+
+static struct mbox_line *add_line(struct mbox *box, size_t i)
+{
+	if (i == box->room) {
+		size_t room = box->room < 32 ? 32 : box->room + box->room / 2;
+		struct mbox_line *lines =
+			realloc(box->lines, room * sizeof(*box->lines));
+		if (!lines)
+			return NULL;
+		box->lines = lines;
+		box->room = room;
+	}
+	return &box->lines[i];
+}
+
+static int add_message(void *self, const struct mbox_found *found)
+{
+	struct maildrop *drop = self;
+	struct mbox_line *line = add_line(drop->own, drop->count);
+	struct maildrop_message *message = line ? maildrop_append(drop) : NULL;
+
+	if (!message)
+		return -1;
+	*line = (struct mbox_line){ .from = found->from, .sum = found->line };
+	message->at = found->at;
+	message->stored = found->stored;
+	message->size = found->size;
+	message->id[0] = found->id[0];
+	message->id[1] = found->id[1];
+	return 0;
+}
+
+int mbox_tail_sum(int fd, uint64_t end, uint64_t *sum)
+{
+	unsigned char data[MBOX_TAIL_SEEN];
+	size_t want = end < sizeof(data) ? (size_t)end : sizeof(data);
+	ssize_t n = io_pread_full(fd, data, want, (off_t)(end - want));
+
+	if (n < 0)
+		return -1;
+	if ((size_t)n < want) {
+		errno = EAGAIN;
+		return -1;
+	}
+	*sum = mbox_sum_of(span_of(data, want));
+	return 0;
+}
+
+/* Under the locks. */
+static int read_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
+{
+	struct mbox *box = drop->own;
+
+	if (fstat(box->fd, &box->seen) < 0)
+		return maildrop_fail(fault, "stat", drop->path);
+	box->end = (uint64_t)box->seen.st_size;
+	(void)posix_fadvise(box->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	if (mbox_scan(box->fd, 0, box->end, add_message, drop) < 0) {
+		if (errno == EINVAL)
+			return refuse(drop, fault, EINVAL,
+				"not an mbox: it does not begin with \"From \"");
+		return maildrop_fail(fault, "read", drop->path);
+	}
+	if (mbox_tail_sum(box->fd, box->end, &box->tail) < 0)
+		return maildrop_fail(fault, "read", drop->path);
+	return 0;
+}
+
+static int open_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
+{
+	struct mbox *box = drop->own;
+	struct mbox_lock lock;
+
+	if (mbox_lock(&lock, box->fd, drop->path, box->writable,
+		    io_now() + MBOX_LOCK_SECONDS * 1000) < 0)
+		return maildrop_fail(fault, "lock", drop->path);
+	int result = read_snapshot(drop, fault);
+	mbox_unlock(&lock);
+	return result;
+}
+
+static int open_drop(struct maildrop *drop, struct maildrop_fault *fault)
+{
+	struct mbox *box = calloc(1, sizeof(*box));
+
+	if (!box)
+		return maildrop_fail(fault, "open", drop->path);
+	box->fd = -1;
+	drop->own = box;
+	if (open_mbox(drop, fault) < 0)
+		return -1;
+	return box->fd < 0 ? 0 : open_snapshot(drop, fault);
+}
+
+static void close_drop(struct maildrop *drop)
+{
+	struct mbox *box = drop->own;
+
+	if (!box)
+		return;
+	io_close(&box->fd);
+	free(box->lines);
+	free(box->twins);
+	free(box);
+	drop->own = NULL;
+}
+
+static int give_uid(struct maildrop *drop, size_t i, char uid[MAILDROP_UID_MAX + 1])
+{
+	struct mbox *box = drop->own;
+
+	if (!box->twins)
+		box->twins = mbox_id_twins(drop->messages, drop->count);
+	if (!box->twins)
+		return -1;
+	mbox_id_text(drop->messages[i].id, box->twins[i], uid);
+	return 0;
+}
+
+static bool same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+static bool untouched(const struct stat *a, const struct stat *b)
+{
+	return a->st_size == b->st_size && same_time(a->st_mtim, b->st_mtim) &&
+	       same_time(a->st_ctim, b->st_ctim);
+}
+
+/* 1: the line still stands there; 0: not; -1. */
+static int check_line(struct maildrop *drop, size_t i)
+{
+	struct mbox *box = drop->own;
+	unsigned char data[MBOX_LINE_SEEN];
+	uint64_t n = drop->messages[i].at - box->lines[i].from;
+	size_t want = n < sizeof(data) ? (size_t)n : sizeof(data);
+	ssize_t got = io_pread_full(box->fd, data, want, (off_t)box->lines[i].from);
+
+	if (got < 0)
+		return -1;
+	return (size_t)got == want &&
+	       mbox_line_sum(span_of(data, want)) == box->lines[i].sum;
+}
+
+static int check_all(struct maildrop *drop, const struct stat *now, bool all)
+{
+	struct mbox *box = drop->own;
+	uint64_t tail;
+
+	if ((uint64_t)now->st_size < box->end)
+		return 0;
+	if (mbox_tail_sum(box->fd, box->end, &tail) < 0)
+		return errno == EAGAIN ? 0 : -1;
+	if (tail != box->tail)
+		return 0;
+	/* Not an append: then who knows what else changed. */
+	if (now->st_size == box->seen.st_size &&
+		!same_time(now->st_mtim, box->seen.st_mtim))
+		all = true;
+	for (size_t i = 0; all && i < drop->count; i++) {
+		int same = check_line(drop, i);
+		if (same <= 0)
+			return same;
+	}
+	return 1;
+}
+
+int mbox_verify(struct maildrop *drop, bool all, struct maildrop_fault *fault)
+{
+	struct mbox *box = drop->own;
+	struct stat now;
+
+	if (fstat(box->fd, &now) < 0)
+		return maildrop_fail(fault, "stat", drop->path);
+	if (untouched(&now, &box->seen))
+		return 0;
+	int same = check_all(drop, &now, all);
+	if (same < 0)
+		return maildrop_fail(fault, "read", drop->path);
+	if (!same)
+		return refuse(drop, fault, ESTALE,
+			"changed by another program during the session");
+	box->seen = now;
+	return 0;
+}
+
+static int body_open(struct maildrop *drop, size_t i, struct maildrop_body *body,
+	struct maildrop_fault *fault)
+{
+	struct mbox *box = drop->own;
+	const struct maildrop_message *message = &drop->messages[i];
+
+	if (mbox_verify(drop, false, fault) < 0)
+		return -1;
+	*body = (struct maildrop_body){ .fd = box->fd,
+		.offset = message->at,
+		.end = message->at + message->stored };
+	return 0;
+}
+
+const struct maildrop_driver maildrop_mbox = {
+	.kind = MAILDROP_MBOX,
+	.name = "mbox",
+	.open = open_drop,
+	.close = close_drop,
+	.uid = give_uid,
+	.body_open = body_open,
+	.commit = mbox_commit,
+};

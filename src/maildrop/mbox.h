@@ -1,0 +1,54 @@
+/*
+ * mbox: what the files of the mbox driver share.
+ */
+#ifndef POSTERN_MAILDROP_MBOX_H
+#define POSTERN_MAILDROP_MBOX_H
+
+#include "maildrop/driver.h"
+
+#include <sys/stat.h>
+
+enum {
+	MBOX_LOCK_SECONDS = 15,	 /* how long open and commit wait for the locks */
+	MBOX_LINE_SEEN = 256,	 /* octets of a "From " line that are remembered */
+	MBOX_TAIL_SEEN = 4096,	 /* octets at the snapshot's end that are */
+	MBOX_BLOCK = 256 * 1024, /* octets read at once */
+};
+
+/* A message's "From " line: where it begins, and what its beginning hashes to. */
+struct mbox_line {
+	uint64_t from;
+	uint64_t sum;
+};
+
+struct mbox {
+	int fd; /* -1: there is no mbox */
+	bool writable;
+	uint64_t end;		 /* of the snapshot: octets of the file at open */
+	uint64_t tail;		 /* hash of the snapshot's last MBOX_TAIL_SEEN octets */
+	struct stat seen;	 /* the file as it last was found to agree with it */
+	struct mbox_line *lines; /* one for each message */
+	size_t room;
+	uint32_t *twins; /* how many earlier messages have the same id; see mbox_id.c */
+};
+
+/* Hash of the first MBOX_LINE_SEEN octets of the line at from, or of what there is
+ * of it before at. */
+uint64_t mbox_line_sum(struct span line);
+
+/* Of the octets of the file before end. 0, or -1 with errno (EAGAIN: there are
+ * fewer). */
+int mbox_tail_sum(int fd, uint64_t end, uint64_t *sum);
+
+/*
+ * Is the snapshot still what the file holds? Asks the file only when its times
+ * or its size say that it may not be. Growth is no change. Returns 0, or -1 with
+ * errno ESTALE and *fault. all: looks at every "From " line, not at the end
+ * only.
+ */
+int mbox_verify(struct maildrop *drop, bool all, struct maildrop_fault *fault);
+
+int mbox_commit(struct maildrop *drop, struct maildrop_done *done,
+	struct maildrop_fault *fault);
+
+#endif

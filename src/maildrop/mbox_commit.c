@@ -1,0 +1,128 @@
+/*
+ * mbox_commit: removes the marked messages from the file, in place: what stays
+ * moves to the front, the file is cut. Its inode, owner and mode stay, because
+ * the owner may not be able to make files beside it, and because an agent that waits
+ * for the lock has this inode open.
+ */
+#include "maildrop/mbox.h"
+
+#include "base/io.h"
+#include "maildrop/mbox_lock.h"
+#include "maildrop/mbox_shift.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* Where message i ends with everything that belongs to it. */
+static uint64_t end_of(const struct maildrop *drop, size_t i)
+{
+	const struct mbox *box = drop->own;
+	return i + 1 < drop->count ? box->lines[i + 1].from : box->end;
+}
+
+static int make_shift(struct maildrop *drop, uint64_t size, struct mbox_shift *shift)
+{
+	const struct mbox *box = drop->own;
+	*shift = (struct mbox_shift){ .end = size };
+	shift->removed = calloc(drop->marked, sizeof(*shift->removed));
+	if (!shift->removed)
+		return -1;
+	for (size_t i = 0; i < drop->count; i++) {
+		uint64_t from = box->lines[i].from, length = end_of(drop, i) - from;
+		if (!drop->messages[i].marked)
+			continue;
+		struct mbox_range *last =
+			shift->n ? &shift->removed[shift->n - 1] : NULL;
+		if (last && last->from + last->length == from)
+			last->length += length;
+		else
+			shift->removed[shift->n++] =
+				(struct mbox_range){ .from = from, .length = length };
+	}
+	return 0;
+}
+
+static int move(int fd, const struct mbox_shift *shift, uint64_t size)
+{
+	unsigned char *block = malloc(MBOX_BLOCK);
+	if (!block)
+		return -1;
+	struct mbox_cursor cursor = shift_at(shift, shift->removed[0].from);
+	int result = 0;
+	while (result == 0 && cursor.to < size) {
+		uint64_t to = cursor.to, left = size - to;
+		size_t n = left < MBOX_BLOCK ? (size_t)left : MBOX_BLOCK;
+		result = shift_read(fd, shift, &cursor, block, n);
+		if (result == 0)
+			result = io_pwrite_all(fd, block, n, (off_t)to);
+	}
+	int error = errno;
+	free(block);
+	errno = error;
+	return result;
+}
+
+static int rewrite(struct maildrop *drop, struct maildrop_fault *fault)
+{
+	struct mbox *box = drop->own;
+	struct mbox_shift shift;
+	struct stat st;
+
+	if (fstat(box->fd, &st) < 0)
+		return maildrop_fail(fault, "stat", drop->path);
+	if (make_shift(drop, (uint64_t)st.st_size, &shift) < 0)
+		return maildrop_fail(fault, "rewrite", drop->path);
+	uint64_t size = shift_size(&shift);
+	int result = move(box->fd, &shift, size);
+	if (result == 0)
+		result = ftruncate(box->fd, (off_t)size);
+	if (result == 0)
+		result = fsync(box->fd);
+	free(shift.removed);
+	return result < 0 ? maildrop_fail(fault, "rewrite", drop->path) : 0;
+}
+
+/* Is the file that we have open still the one of that name? */
+static int check_name(struct maildrop *drop, struct maildrop_fault *fault)
+{
+	const struct mbox *box = drop->own;
+	struct stat st;
+
+	if (lstat(drop->path, &st) < 0)
+		return maildrop_fail(fault, "stat", drop->path);
+	if (st.st_ino == box->seen.st_ino && st.st_dev == box->seen.st_dev)
+		return 0;
+	snprintf(fault->text, sizeof(fault->text),
+		"mbox %.400s: replaced by another file during the session", drop->path);
+	errno = ESTALE;
+	return -1;
+}
+
+static int commit_locked(struct maildrop *drop, struct maildrop_fault *fault)
+{
+	if (check_name(drop, fault) < 0 || mbox_verify(drop, true, fault) < 0)
+		return -1;
+	return rewrite(drop, fault);
+}
+
+int mbox_commit(
+	struct maildrop *drop, struct maildrop_done *done, struct maildrop_fault *fault)
+{
+	struct mbox *box = drop->own;
+	struct mbox_lock lock;
+	int result;
+
+	done->failed = drop->marked;
+	if (!box->writable) {
+		errno = EACCES;
+		return maildrop_fail(fault, "write", drop->path);
+	}
+	if (mbox_lock(&lock, box->fd, drop->path, true,
+		    io_now() + MBOX_LOCK_SECONDS * 1000) < 0)
+		return maildrop_fail(fault, "lock", drop->path);
+	result = commit_locked(drop, fault);
+	mbox_unlock(&lock);
+	if (result == 0)
+		*done = (struct maildrop_done){ .removed = drop->marked };
+	return result;
+}

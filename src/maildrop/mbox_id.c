@@ -1,0 +1,194 @@
+/*
+ * mbox_id: the unique-id is BLAKE2b over the header as it was delivered, the
+ * body's length and the body's fast hash. Left out: the fields in which mail
+ * programs keep notes in the mbox, also when the sender wrote them, so that an id
+ * stays the same whoever opens the mbox in between.
+ *
+ * The fast hash (the lanes of XXH64; all 32 octets are used) is no obstacle to
+ * somebody who wants two of his own messages to have one id. He gains nothing: to
+ * hit the id of somebody else's message he would have to send its header, with
+ * the trace fields that the receiving host wrote into it.
+ *
+ * The same message twice (delivered by two routes to one mbox, or copied) is two
+ * messages with one hash. The second and later ones, in file order, hash the
+ * number of their predecessors in; as the octets are the same, a client that
+ * mistakes one for the other when the first is gone has lost nothing.
+ */
+#include "maildrop/mbox_id.h"
+
+#include <endian.h>
+
+static const uint64_t prime1 = 0x9E3779B185EBCA87, prime2 = 0xC2B2AE3D27D4EB4F;
+
+static inline uint64_t load(const unsigned char *p)
+{
+	uint64_t x;
+	memcpy(&x, p, sizeof(x));
+	return le64toh(x);
+}
+
+static inline uint64_t turn(uint64_t lane, uint64_t input)
+{
+	lane += input * prime2;
+	lane = lane << 31 | lane >> 33;
+	return lane * prime1;
+}
+
+void mbox_sum_begin(struct mbox_sum *sum)
+{
+	*sum = (struct mbox_sum){ .lane = { prime1 + prime2, prime2, 0, -prime1 } };
+}
+
+/* Whole stripes of s. */
+static void sum_stripes(struct mbox_sum *sum, struct span s)
+{
+	uint64_t a = sum->lane[0], b = sum->lane[1], c = sum->lane[2], d = sum->lane[3];
+	for (const unsigned char *p = s.p; s.n >= MBOX_SUM_STRIPE;
+		p += MBOX_SUM_STRIPE, s.n -= MBOX_SUM_STRIPE) {
+		a = turn(a, load(p));
+		b = turn(b, load(p + 8));
+		c = turn(c, load(p + 16));
+		d = turn(d, load(p + 24));
+	}
+	sum->lane[0] = a;
+	sum->lane[1] = b;
+	sum->lane[2] = c;
+	sum->lane[3] = d;
+}
+
+void mbox_sum_add(struct mbox_sum *sum, struct span s)
+{
+	size_t held = sum->n % MBOX_SUM_STRIPE;
+	sum->n += s.n;
+	if (held) {
+		struct span head = span_head(s, MBOX_SUM_STRIPE - held);
+		memcpy(sum->part + held, head.p, head.n);
+		s = span_tail(s, head.n);
+		if (held + head.n < MBOX_SUM_STRIPE)
+			return;
+		sum_stripes(sum, span_of(sum->part, MBOX_SUM_STRIPE));
+	}
+	sum_stripes(sum, s);
+	s = span_tail(s, s.n - s.n % MBOX_SUM_STRIPE);
+	if (s.n)
+		memcpy(sum->part, s.p, s.n);
+}
+
+void mbox_sum_end(struct mbox_sum *sum)
+{
+	size_t held = sum->n % MBOX_SUM_STRIPE;
+	memset(sum->part + held, 0, MBOX_SUM_STRIPE - held);
+	sum_stripes(sum, span_of(sum->part, MBOX_SUM_STRIPE));
+	sum->lane[0] = turn(sum->lane[0], sum->n);
+}
+
+uint64_t mbox_sum_of(struct span s)
+{
+	struct mbox_sum sum;
+	mbox_sum_begin(&sum);
+	mbox_sum_add(&sum, s);
+	mbox_sum_end(&sum);
+	uint64_t x = 0;
+	for (int i = 0; i < MBOX_SUM_LANES; i++)
+		x = turn(x ^ sum.lane[i] >> 29, sum.lane[i]);
+	return x ^ x >> 32;
+}
+
+void mbox_id_begin(struct mbox_id *id)
+{
+	blake2b_init(&id->header, 16);
+	mbox_sum_begin(&id->body);
+}
+
+void mbox_id_header(struct mbox_id *id, struct span s)
+{
+	blake2b_update(&id->header, s);
+}
+
+void mbox_id_body(struct mbox_id *id, struct span s)
+{
+	mbox_sum_add(&id->body, s);
+}
+
+void mbox_id_end(struct mbox_id *id, uint64_t out[2])
+{
+	unsigned char hash[16];
+	uint64_t body[MBOX_SUM_LANES + 1];
+
+	mbox_sum_end(&id->body);
+	for (int i = 0; i < MBOX_SUM_LANES; i++)
+		body[i] = htole64(id->body.lane[i]);
+	body[MBOX_SUM_LANES] = htole64(id->body.n);
+	blake2b_update(&id->header, span_of(body, sizeof(body)));
+	blake2b_final(&id->header, hash);
+	out[0] = load(hash);
+	out[1] = load(hash + 8);
+}
+
+bool mbox_id_is_status(struct span line)
+{
+	static const char *const names[] = { "status:", "x-status:", "x-uid:",
+		"x-uidl:", "x-imap:", "x-imapbase:", "x-keywords:", "x-mozilla-status:",
+		"x-mozilla-status2:", "content-length:", "lines:" };
+
+	if (line.n == 0 || !strchr("sSxXcClL", line.p[0]))
+		return false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (span_is_nocase(span_head(line, strlen(names[i])), names[i]))
+			return true;
+	return false;
+}
+
+struct twin {
+	uint64_t id[2];
+	uint32_t i;
+};
+
+static int twin_order(const void *left, const void *right)
+{
+	const struct twin *a = left, *b = right;
+	for (int k = 0; k < 2; k++)
+		if (a->id[k] != b->id[k])
+			return a->id[k] < b->id[k] ? -1 : 1;
+	return a->i < b->i ? -1 : a->i > b->i;
+}
+
+static void count_twins(struct twin *sorted, size_t n, uint32_t *twins)
+{
+	for (size_t i = 1; i < n; i++)
+		if (sorted[i].id[0] == sorted[i - 1].id[0] &&
+			sorted[i].id[1] == sorted[i - 1].id[1])
+			twins[sorted[i].i] = twins[sorted[i - 1].i] + 1;
+}
+
+uint32_t *mbox_id_twins(const struct maildrop_message *messages, size_t n)
+{
+	uint32_t *twins = calloc(n ? n : 1, sizeof(*twins));
+	struct twin *sorted = calloc(n ? n : 1, sizeof(*sorted));
+
+	if (!twins || !sorted) {
+		free(twins);
+		free(sorted);
+		return NULL;
+	}
+	for (size_t i = 0; i < n; i++)
+		sorted[i] = (struct twin){ { messages[i].id[0], messages[i].id[1] },
+			(uint32_t)i };
+	qsort(sorted, n, sizeof(*sorted), twin_order);
+	count_twins(sorted, n, twins);
+	free(sorted);
+	return twins;
+}
+
+void mbox_id_text(const uint64_t id[2], uint32_t twin, char uid[MAILDROP_UID_MAX + 1])
+{
+	struct {
+		uint64_t id[2];
+		uint64_t twin;
+	} key = { { htole64(id[0]), htole64(id[1]) }, htole64(twin) };
+
+	if (twin)
+		blake2b_hex(span_of(&key, sizeof(key)), 16, uid);
+	else
+		hex_of((const unsigned char *)key.id, sizeof(key.id), uid);
+}

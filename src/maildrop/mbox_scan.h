@@ -1,0 +1,48 @@
+/*
+ * mbox_scan: finds the messages of an mbox.
+ */
+#ifndef POSTERN_MAILDROP_MBOX_SCAN_H
+#define POSTERN_MAILDROP_MBOX_SCAN_H
+
+#include "base/span.h"
+
+#include <stdint.h>
+
+struct mbox_found {
+	uint64_t from;	 /* where its "From " line begins */
+	uint64_t at;	 /* where it begins itself, behind that line */
+	uint64_t stored; /* its octets, without the empty line behind it */
+	uint64_t size;	 /* what they are on the wire */
+	uint64_t id[2];	 /* of mbox_id.h */
+	uint64_t line;	 /* mbox_line_sum() */
+};
+
+/*
+ * Reads the file from start, which is its beginning or that of a "From " line,
+ * to end, and calls found for each message in turn; a result of -1 ends the scan.
+ * Returns 0, or -1 with errno. EINVAL: it does not begin as an mbox does.
+ * EAGAIN: the file ended before end.
+ */
+int mbox_scan(int fd, uint64_t start, uint64_t end,
+	int (*found)(void *self, const struct mbox_found *found), void *self);
+
+/* Offset of the first LF in s that "From " follows, or s.n. */
+size_t mbox_find_from(struct span s);
+
+/* Does a "From " line carry a date, as all delivery agents write one? */
+bool mbox_from_is_dated(struct span line);
+
+/* What is known about dated "From " lines ahead; all zero at the start. */
+struct mbox_ahead {
+	uint64_t clear_from, clear_to; /* none begins in between */
+	bool dated;		       /* one begins at clear_to */
+};
+
+/*
+ * Does the message's end that its Content-Length claims hold, for a "From " line
+ * without date at from? See mbox_length.c. 1, 0, or -1 with errno.
+ */
+int mbox_length_holds(
+	int fd, struct mbox_ahead *ahead, uint64_t from, uint64_t claim, uint64_t end);
+
+#endif
