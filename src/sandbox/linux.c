@@ -1,5 +1,7 @@
 /*
- * sandbox on Linux. Runs in every domain, as whoever the domain is; trusts its
+ * sandbox on Linux: the steps, and the verbs that need no more. The other verbs have
+ * files of their own (gate.c, session.c), so that a program links what its
+ * domain needs. Runs in every domain, as whoever the domain is; trusts its
  * own program only and takes the rest away: resource limits, new privileges,
  * capabilities, files (Landlock), system calls (seccomp; the programs come
  * from mkfilter). What the kernel lacks is left out, sandbox_missing() says so;
@@ -12,28 +14,20 @@
 #include "sandbox/sandbox.h"
 
 #include "sandbox/landlock.h"
-#include "sandbox/maildrop.h"
 #include "sandbox/self.h"
+#include "sandbox/steps.h"
 
 #include <errno.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <stdint.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "filters.h"
-
 enum {
 	CAPABILITIES = 64, /* more than there are */
-	GATE_DESCRIPTORS = 7,
-	GATE_DATA = 64 << 20, /* octets */
-	FILTER_MAX = 512,     /* instructions */
+	FILTER_MAX = 512,  /* instructions */
 };
-static const rlim_t session_data = (rlim_t)2 << 30; /* 16 million messages */
 
 static int limit(int what, rlim_t most)
 {
@@ -56,14 +50,14 @@ int __lsan_is_turned_off(void)
 	return prctl(PR_GET_DUMPABLE) == 0;
 }
 
-static int limit_closely(rlim_t descriptors, rlim_t data)
+int step_limits(rlim_t descriptors, rlim_t data)
 {
 	(void)descriptors;
 	(void)data;
 	return 0;
 }
 
-static int filter(const struct sock_filter *program, size_t n)
+int step_filter(const struct sock_filter *program, size_t n)
 {
 	(void)program;
 	(void)n;
@@ -71,7 +65,7 @@ static int filter(const struct sock_filter *program, size_t n)
 }
 #else
 /* A process at the end of the line: what it holds, and no process of its own. */
-static int limit_closely(rlim_t descriptors, rlim_t data)
+int step_limits(rlim_t descriptors, rlim_t data)
 {
 	return limit(RLIMIT_NOFILE, descriptors) < 0 || limit(RLIMIT_NPROC, 0) < 0 ||
 			       limit(RLIMIT_DATA, data) < 0
@@ -79,7 +73,7 @@ static int limit_closely(rlim_t descriptors, rlim_t data)
 		       : 0;
 }
 
-static int filter(const struct sock_filter *program, size_t n)
+int step_filter(const struct sock_filter *program, size_t n)
 {
 	struct sock_filter mine[FILTER_MAX];
 	struct sock_fprog load = { .len = (unsigned short)n, .filter = mine };
@@ -97,9 +91,6 @@ static int filter(const struct sock_filter *program, size_t n)
 	return sandbox_missing() & WALL_SECCOMP ? 0 : -1;
 }
 #endif
-
-#define FILTER(name) \
-	filter(filter_##name, sizeof(filter_##name) / sizeof(*filter_##name))
 
 static bool has_seccomp(void)
 {
@@ -124,7 +115,7 @@ unsigned sandbox_missing(void)
 }
 
 /* Keeps of the capabilities only those in the set keep (bits 1 << CAP_x). */
-static int keep_capabilities(uint32_t keep)
+int step_capabilities(uint32_t keep)
 {
 	struct __user_cap_header_struct head = { .version =
 							 _LINUX_CAPABILITY_VERSION_3 };
@@ -157,7 +148,7 @@ int sandbox_before_drop(void)
 }
 
 /* What every domain gives up first. */
-static int begin(void)
+int step_begin(void)
 {
 	if (limit(RLIMIT_CORE, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return -1;
@@ -166,54 +157,7 @@ static int begin(void)
 	return 0;
 }
 
-/* No file at all. */
-static int no_files(void)
-{
-	if (landlock_version() == 0)
-		return 0;
-	int ruleset = landlock_ruleset();
-	if (ruleset < 0)
-		return -1;
-	int result = landlock_enforce(ruleset);
-	close(ruleset);
-	return result;
-}
-
-int sandbox_gate_parent(void)
-{
-	if (begin() < 0 || sandbox_before_drop() < 0 || keep_capabilities(0) < 0 ||
-		no_files() < 0)
-		return -1;
-	return FILTER(gate_parent);
-}
-
-int sandbox_gate(void)
-{
-	if (limit_closely(GATE_DESCRIPTORS, GATE_DATA) < 0)
-		return -1;
-	return FILTER(gate);
-}
-
 int sandbox_auth(void)
 {
-	return begin();
-}
-
-int sandbox_session_parent(void)
-{
-	const uint32_t work = 1U << CAP_CHOWN | 1U << CAP_DAC_OVERRIDE |
-			      1U << CAP_DAC_READ_SEARCH | 1U << CAP_FOWNER |
-			      1U << CAP_KILL | 1U << CAP_SETGID | 1U << CAP_SETUID;
-	if (begin() < 0 || sandbox_before_drop() < 0 || keep_capabilities(work) < 0)
-		return -1;
-	return FILTER(session_parent);
-}
-
-int sandbox_session(enum maildrop_kind kind, const char *path, int state)
-{
-	if (begin() < 0 || keep_capabilities(0) < 0 ||
-		sandbox_maildrop(kind, path, state) < 0 ||
-		limit_closely(SANDBOX_SESSION_DESCRIPTORS, session_data) < 0)
-		return -1;
-	return FILTER(session);
+	return step_begin();
 }

@@ -1,8 +1,8 @@
 /*
  * sandbox: one verb per domain. Each takes the calling process's last rights
  * away, for good: limits, no new privileges, no capabilities, Landlock, seccomp
- * with kill, in that order, as far as the system has them. One file per
- * operating system: linux.c, none.c.
+ * with kill, in that order, as far as the system has them. linux.c (with gate.c,
+ * session.c, landlock.c) and none.c implement it.
  */
 #ifndef POSTERN_SANDBOX_H
 #define POSTERN_SANDBOX_H

@@ -1,24 +1,33 @@
 /*
- * maildrop: which files one session may reach. Runs as the mailbox owner, before
- * the first octet of the maildrop is read; the path came from auth. Links on the
- * way are followed with the owner's rights, once, here: the rule is on what was
- * found, and what the path names later is bound by it.
+ * session: the walls around those who have become a mailbox owner, and around
+ * the root process that they come from.
+ *
+ * Which files a session may reach is found out as the owner, before the first
+ * octet of the maildrop is read; the path came from auth. Links on the way are
+ * followed with the owner's rights, once, here: the rule is on what was found,
+ * and what the path names later is bound by it.
  *
  * An mbox is a rule on one file, so that virtual users who share a Unix user
  * and a directory stay apart. The dotlock beside it needs a rule on the
  * directory, which would let a session remove the neighbours: only where there
  * are none.
  */
-#include "sandbox/maildrop.h"
+#include "sandbox/sandbox.h"
 
 #include "sandbox/landlock.h"
+#include "sandbox/steps.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "filters.h"
+
+static const rlim_t session_data = (rlim_t)2 << 30; /* 16 million messages */
 
 /* Faults that maildrop_open() meets again and words: no rule, no error. */
 static bool is_of_the_path(int error)
@@ -101,7 +110,8 @@ static int allow_maildrop(int ruleset, enum maildrop_kind kind, const char *path
 	return allow_dotlock(ruleset, path);
 }
 
-int sandbox_maildrop(enum maildrop_kind kind, const char *path, int state)
+/* Landlock for this maildrop and its state directory. */
+static int only_maildrop(enum maildrop_kind kind, const char *path, int state)
 {
 	if (landlock_version() == 0)
 		return 0;
@@ -115,4 +125,24 @@ int sandbox_maildrop(enum maildrop_kind kind, const char *path, int state)
 		result = landlock_enforce(ruleset);
 	close(ruleset);
 	return result;
+}
+
+int sandbox_session_parent(void)
+{
+	const uint32_t work = 1U << CAP_CHOWN | 1U << CAP_DAC_OVERRIDE |
+			      1U << CAP_DAC_READ_SEARCH | 1U << CAP_FOWNER |
+			      1U << CAP_KILL | 1U << CAP_SETGID | 1U << CAP_SETUID;
+	if (step_begin() < 0 || sandbox_before_drop() < 0 ||
+		step_capabilities(work) < 0)
+		return -1;
+	return STEP_FILTER(session_parent);
+}
+
+int sandbox_session(enum maildrop_kind kind, const char *path, int state)
+{
+	if (step_begin() < 0 || step_capabilities(0) < 0 ||
+		only_maildrop(kind, path, state) < 0 ||
+		step_limits(SANDBOX_SESSION_DESCRIPTORS, session_data) < 0)
+		return -1;
+	return STEP_FILTER(session);
 }

@@ -1,0 +1,45 @@
+/*
+ * gate: the walls around those who talk to strangers. Runs as the gate's user,
+ * which owns nothing. See sandbox.h, linux.c.
+ */
+#include "sandbox/sandbox.h"
+
+#include "sandbox/landlock.h"
+#include "sandbox/steps.h"
+
+#include <unistd.h>
+
+#include "filters.h"
+
+enum {
+	GATE_DESCRIPTORS = 7,
+	GATE_DATA = 64 << 20, /* octets */
+};
+
+/* No file at all. */
+static int no_files(void)
+{
+	if (landlock_version() == 0)
+		return 0;
+	int ruleset = landlock_ruleset();
+	if (ruleset < 0)
+		return -1;
+	int result = landlock_enforce(ruleset);
+	close(ruleset);
+	return result;
+}
+
+int sandbox_gate_parent(void)
+{
+	if (step_begin() < 0 || sandbox_before_drop() < 0 || step_capabilities(0) < 0 ||
+		no_files() < 0)
+		return -1;
+	return STEP_FILTER(gate_parent);
+}
+
+int sandbox_gate(void)
+{
+	if (step_limits(GATE_DESCRIPTORS, GATE_DATA) < 0)
+		return -1;
+	return STEP_FILTER(gate);
+}
