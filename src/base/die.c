@@ -22,7 +22,7 @@ _Noreturn void die(enum exit_code code, const char *format, ...)
 		log_line("%s: %s", text, strerror(error));
 	else
 		log_line("%s", text);
-	_exit(code);
+	_exit((int)code);
 }
 
 _Noreturn void bug(const char *format, ...)

@@ -16,6 +16,9 @@
 #include <string.h>
 
 #if defined(__GNUC__) && !defined(POSTERN_NO_POISON)
+/* Where _FORTIFY_SOURCE makes them macros (glibc with clang). */
+#undef sprintf
+#undef vsprintf
 #pragma GCC poison strcpy strcat strncat sprintf vsprintf strtok atoi atol gets
 #pragma GCC poison system popen tmpnam mktemp
 #endif

@@ -20,7 +20,6 @@
 #include <openssl/pem.h>
 
 #define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
-#define TLS_GROUPS    "X25519:P-256:P-384"
 
 /* One log line: what failed, on which file, and OpenSSL's first reason. */
 static int complain(const char *path, const char *what)
@@ -108,6 +107,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
 
 static int configure(SSL_CTX *ctx)
 {
+	char groups[] = "X25519:P-256:P-384"; /* OpenSSL's macro takes no const */
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 					 SSL_OP_IGNORE_UNEXPECTED_EOF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -117,7 +117,7 @@ static int configure(SSL_CTX *ctx)
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
 		SSL_CTX_set_cipher_list(ctx, TLS12_CIPHERS) != 1 ||
-		SSL_CTX_set1_groups_list(ctx, TLS_GROUPS) != 1)
+		SSL_CTX_set1_groups_list(ctx, groups) != 1)
 		return -1;
 	return 0;
 }

@@ -142,7 +142,7 @@ static void allow_common(scmp_filter_ctx ctx)
 	allow_memory(ctx);
 	allow_fcntl(ctx, commands, sizeof(commands) / sizeof(*commands));
 	/* No address: a TCP socket must not be led elsewhere (MSG_FASTOPEN). */
-	struct scmp_arg_cmp nowhere = SCMP_CMP(4, SCMP_CMP_EQ, 0);
+	struct scmp_arg_cmp nowhere = SCMP_CMP(4, SCMP_CMP_EQ, 0, 0);
 	add(ctx, SCMP_ACT_ALLOW, "sendto", 1, &nowhere);
 	add(ctx, SCMP_ACT_ALLOW, "send", 0, NULL);
 	allow_int(ctx, "ioctl", 1, FIONREAD);

@@ -172,6 +172,7 @@ static _Noreturn void become_child(struct warm *w, const int *fds)
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		die(EXIT_TEMPORARY, "sigprocmask");
 	w->work->child(w->work->self, fds);
+	bug("a child that came back");
 }
 
 static void start(struct warm *w, uint64_t connection, int *fds)

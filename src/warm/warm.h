@@ -31,9 +31,10 @@ struct warm_work {
 	/*
 	 * In the child, right after fork, with default signal handling: lays its
 	 * descriptor table, drops, serves and ends with an exit code of
-	 * base/die.h. The parent's channels are still open: fdtab_place().
+	 * base/die.h, never by returning. The parent's channels are still open:
+	 * fdtab_place().
 	 */
-	void (*child)(void *self, const int *fds) __attribute__((noreturn));
+	void (*child)(void *self, const int *fds);
 	void *self;
 };
 
