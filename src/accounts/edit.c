@@ -292,18 +292,50 @@ int edit_app_remove(
 	return store_end(store, app_remove(store, account, label));
 }
 
+/* The row and its hash, which follows the columns. */
+static int app_row(
+	struct stmt *s, struct app *app, unsigned char hash[APP_PASSWORD_HASH])
+{
+	struct span octets = stmt_blob(s, APP_COLUMNS_N);
+	if (octets.n != APP_PASSWORD_HASH)
+		return store_fail(
+			s->store, EUCLEAN, "an app password's row is damaged");
+	memcpy(hash, octets.p, APP_PASSWORD_HASH);
+	return app_from_row(s, app);
+}
+
 int edit_app_each(struct store *store, const struct account *account,
-	int (*each)(void *arg, const struct app *app), void *arg)
+	int (*each)(void *arg, const struct app *app,
+		const unsigned char hash[APP_PASSWORD_HASH]),
+	void *arg)
 {
 	struct stmt s;
 	struct app app;
+	unsigned char hash[APP_PASSWORD_HASH];
 	int got, result = 0;
 	stmt_open(&s, store,
-		"SELECT " APP_COLUMNS
-		" FROM app p WHERE p.account = ? ORDER BY p.label");
+		"SELECT " APP_COLUMNS ", p.hash FROM app p WHERE p.account = ?"
+		" ORDER BY p.label");
 	stmt_bind_int(&s, account->id);
 	while (result == 0 && (got = stmt_step(&s)) != 0)
-		result = got < 0 || app_from_row(&s, &app) < 0 ? -1 : each(arg, &app);
+		result = got < 0 || app_row(&s, &app, hash) < 0 ? -1
+								: each(arg, &app, hash);
 	stmt_close(&s);
 	return result;
+}
+
+/* --- SCRAM
+ * ------------------------------------------------------------------------------ */
+
+int edit_scram_get(struct store *store, const struct account *account,
+	struct scram_keys keys[2], size_t *n)
+{
+	*n = 0;
+	for (int hash = SCRAM_SHA_1; hash <= SCRAM_SHA_256; hash++) {
+		if (store_scram(store, account, (enum scram_hash)hash, &keys[*n]) == 0)
+			++*n;
+		else if (errno != ENOENT)
+			return -1;
+	}
+	return 0;
 }

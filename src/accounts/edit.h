@@ -52,7 +52,13 @@ int edit_app_add(struct store *store, const struct account *account, struct app 
 int edit_app_remove(
 	struct store *store, const struct account *account, struct span label);
 int edit_app_each(struct store *store, const struct account *account,
-	int (*each)(void *arg, const struct app *app), void *arg);
+	int (*each)(void *arg, const struct app *app,
+		const unsigned char hash[APP_PASSWORD_HASH]),
+	void *arg);
+
+/* The account's SCRAM keys, those that there are: into keys[2], *n of them. */
+int edit_scram_get(struct store *store, const struct account *account,
+	struct scram_keys keys[2], size_t *n);
 
 /* Other login names. */
 int edit_alias_add(

@@ -24,6 +24,8 @@ int account_from_row(struct stmt *s, struct account *account);
 	"p.id, p.label, p.read_only, p.created, p.expires, p.networks," \
 	" p.last_used, p.last_source"
 
+enum { APP_COLUMNS_N = 8 };
+
 int app_from_row(struct stmt *s, struct app *app);
 
 #endif

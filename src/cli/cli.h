@@ -92,6 +92,6 @@ int cli_account(struct store *store, const char *name, struct account *account);
 int cli_flush(void);
 
 /* The tables. */
-extern const struct cli_command cli_user[], cli_show[];
+extern const struct cli_command cli_user[], cli_show[], cli_app[], cli_alias[];
 
 #endif

@@ -14,6 +14,8 @@
 static const struct cli_command *const tables[] = {
 	cli_user,
 	cli_show,
+	cli_app,
+	cli_alias,
 };
 
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };

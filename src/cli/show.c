@@ -269,9 +269,7 @@ static int run_list(const struct cli *cli)
 	return result ? result : cli_flush();
 }
 
-#define SHOW_HELP                                \
-	"  --json                for programs\n" \
-	"  --db FILE             the database, instead of the configuration's\n"
+#define SHOW_HELP "  --json                for programs\n" DB_HELP
 
 const struct cli_command cli_show[] = {
 	{ "user list", "[--json]", "List the accounts", SHOW_HELP, "db= json", 0, 0,

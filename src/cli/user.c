@@ -174,8 +174,6 @@ static int run_del(const struct cli *cli)
 	return result;
 }
 
-#define DB_HELP "  --db FILE             the database, instead of the configuration's\n"
-
 const struct cli_command cli_user[] = {
 	{ "user add", "NAME [--stdin | --no-password] [--apop]\n    " LIMIT_ARGUMENTS,
 		"Add an account to the database",

@@ -29,6 +29,8 @@
 	"  --quota, --quota-messages\n"                                              \
 	"                        information for delivery: 500M, 2G; 0: none\n"
 
+#define DB_HELP "  --db FILE             the database, instead of the configuration's\n"
+
 /* Takes them over into *account. 0, or CLI_MISUSED with the reason printed. */
 int user_limits(const struct cli *cli, struct account *account);
 
