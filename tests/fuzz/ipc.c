@@ -1,0 +1,80 @@
+/*
+ * ipc: every decoder on every message. What one accepts its encoder must write, octet
+ * for octet: a decoder that accepts more would be a second, unwritten format.
+ */
+#include "fuzz.h"
+
+#include "ipc/msg.h"
+#include "postern/facts.h"
+#include "postern/identity.h"
+#include "postern/login.h"
+#include "postern/report.h"
+#include "postern/setup.h"
+#include "postern/verdict.h"
+
+static void expect_same(struct span message, const struct buf *again)
+{
+	FUZZ_CHECK(buf_ok(again));
+	FUZZ_CHECK(span_eq(message, buf_span(again)));
+}
+
+#define ROUND_TRIP(name, type)                                   \
+	static void name(struct span message, struct buf *again) \
+	{                                                        \
+		static type value;                               \
+		if (name##_decode(message, &value) == 0) {       \
+			name##_encode(again, &value);            \
+			expect_same(message, again);             \
+		}                                                \
+		buf_reset(again);                                \
+	}
+
+ROUND_TRIP(facts, struct facts)
+ROUND_TRIP(identity, struct identity)
+ROUND_TRIP(login, struct login)
+ROUND_TRIP(report, struct report)
+ROUND_TRIP(verdict, struct verdict)
+ROUND_TRIP(gate_setup, struct gate_setup)
+ROUND_TRIP(auth_setup, struct auth_setup)
+ROUND_TRIP(session_setup, struct session_setup)
+
+static void kills(struct span message, struct buf *again)
+{
+	uint64_t connection;
+	if (kill_decode(message, &connection) == 0) {
+		kill_encode(again, connection);
+		expect_same(message, again);
+	}
+	buf_reset(again);
+}
+
+static void batons(struct span message, struct buf *again)
+{
+	if (baton_decode(message) == 0) {
+		baton_encode(again);
+		expect_same(message, again);
+	}
+	buf_reset(again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span message = span_of(data, size);
+	struct buf again;
+
+	if (size > MESSAGE_MAX)
+		return 0;
+	buf_init(&again, MESSAGE_MAX);
+	facts(message, &again);
+	identity(message, &again);
+	login(message, &again);
+	report(message, &again);
+	verdict(message, &again);
+	gate_setup(message, &again);
+	auth_setup(message, &again);
+	session_setup(message, &again);
+	kills(message, &again);
+	batons(message, &again);
+	buf_free(&again);
+	return 0;
+}
