@@ -24,15 +24,16 @@ typedef unsigned char lanes __attribute__((vector_size(16)));
 
 enum { GROUP = 8 }; /* vectors looked at before one question is asked */
 
-/* Does any of p[0..128) hold LF with 'F' behind it? p[128] must be readable. */
+/* May any of p[0..128) be the LF of "\nFrom "? p[131] must be readable. */
 static bool group_has(const unsigned char *p)
 {
 	lanes any = { 0 };
 	for (size_t i = 0; i < GROUP; i++, p += sizeof(lanes)) {
-		lanes here, next;
+		lanes here, next, fourth;
 		memcpy(&here, p, sizeof(here));
 		memcpy(&next, p + 1, sizeof(next));
-		any |= (lanes)((here == '\n') & (next == 'F'));
+		memcpy(&fourth, p + 4, sizeof(fourth));
+		any |= (lanes)((here == '\n') & (next == 'F') & (fourth == 'm'));
 	}
 	uint64_t halves[2];
 	memcpy(halves, &any, sizeof(halves));
@@ -53,7 +54,7 @@ size_t mbox_find_from(struct span s)
 {
 	const size_t step = GROUP * sizeof(lanes);
 	size_t i = 0;
-	for (; s.n - i > step; i += step) {
+	for (; s.n - i > step + 4; i += step) {
 		if (!group_has(s.p + i))
 			continue;
 		size_t at = find_slowly(s, i, i + step);
