@@ -56,7 +56,7 @@ static const char *const files[] = { "_llseek", "access", "clock_nanosleep",
 	"mkdir", "mkdirat", "msync", "nanosleep", "newfstatat", "open", "openat",
 	"openat2", "pread64", "preadv", "pwrite64", "pwritev", "readahead", "rename",
 	"renameat", "renameat2", "rmdir", "sendfile", "sendfile64", "stat", "stat64",
-	"statx", "umask", "unlink", "unlinkat", "utimensat", NULL };
+	"statx", "umask", "uname", "unlink", "unlinkat", "utimensat", NULL };
 
 /* Root's part of a session: its lock, its state directory, becoming the owner. */
 static const char *const owner[] = { "capget", "capset", "fchown", "fchownat",
