@@ -131,10 +131,14 @@ static void encode_auth(struct buf *message, const struct generation *g)
 	struct auth_setup setup = {
 		.root = g->master->root,
 		.check = g->check,
+		.pam_session = g->config.pam_session,
+		.remember_seconds = g->config.remember_seconds,
+		.issuers_n = (uint32_t)g->config.issuers_n,
 		.sources_n = (uint32_t)g->config.sources_n,
 	};
 	memcpy(setup.hostname, g->config.hostname, sizeof(setup.hostname));
 	memcpy(setup.sources, g->config.sources, sizeof(setup.sources));
+	memcpy(setup.issuers, g->config.issuers, sizeof(setup.issuers));
 	auth_setup_encode(message, &setup);
 }
 
