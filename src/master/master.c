@@ -249,8 +249,7 @@ void master_generation_failed(struct master *m, struct generation *g)
 	generation_end(g);
 	generation_signal(g, SIGTERM);
 	if (m->current)
-		log_line("the new configuration is not used; everything stays as it "
-			 "was");
+		log_line("not reloaded: everything stays as it was");
 	else
 		m->failed = true;
 }
@@ -328,8 +327,7 @@ static void reload(struct master *m)
 		result = begin_generation(m, config, false);
 	}
 	if (result < 0)
-		log_line("the new configuration is not used; everything stays as it "
-			 "was");
+		log_line("not reloaded: everything stays as it was");
 	free(config);
 	notify("READY=1");
 }
