@@ -135,6 +135,25 @@ static int read_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
 	return 0;
 }
 
+/* A commit that a crash interrupted is finished before anything is read. */
+static int recover(struct maildrop *drop, struct maildrop_fault *fault)
+{
+	struct mbox *box = drop->own;
+	struct journal journal;
+
+	if (box->writable) {
+		if (mbox_recover(box->fd, &box->journal, &box->tuning) == 0)
+			return 0;
+		return maildrop_fail(
+			fault, "finish the interrupted commit of", drop->path);
+	}
+	if (journal_open(&journal, &box->journal) <= 0)
+		return 0;
+	journal_close(&journal);
+	return refuse(drop, fault, EACCES,
+		"an interrupted commit cannot be finished: not writable");
+}
+
 static int open_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
 {
 	struct mbox *box = drop->own;
@@ -143,7 +162,9 @@ static int open_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
 	if (mbox_lock(&lock, box->fd, drop->path, box->writable,
 		    io_now() + MBOX_LOCK_SECONDS * 1000) < 0)
 		return maildrop_fail(fault, "lock", drop->path);
-	int result = read_snapshot(drop, fault);
+	int result = recover(drop, fault);
+	if (result == 0)
+		result = read_snapshot(drop, fault);
 	mbox_unlock(&lock);
 	return result;
 }
@@ -155,6 +176,8 @@ static int open_drop(struct maildrop *drop, struct maildrop_fault *fault)
 	if (!box)
 		return maildrop_fail(fault, "open", drop->path);
 	box->fd = -1;
+	box->tuning = MBOX_TUNING;
+	journal_place(&box->journal, drop->state, drop->path);
 	drop->own = box;
 	if (open_mbox(drop, fault) < 0)
 		return -1;
@@ -168,6 +191,7 @@ static void close_drop(struct maildrop *drop)
 	if (!box)
 		return;
 	io_close(&box->fd);
+	journal_place_close(&box->journal);
 	free(box->lines);
 	free(box->twins);
 	free(box);

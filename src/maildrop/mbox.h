@@ -5,6 +5,7 @@
 #define POSTERN_MAILDROP_MBOX_H
 
 #include "maildrop/driver.h"
+#include "maildrop/mbox_rewrite.h"
 
 #include <sys/stat.h>
 
@@ -24,9 +25,11 @@ struct mbox_line {
 struct mbox {
 	int fd; /* -1: there is no mbox */
 	bool writable;
-	uint64_t end;		 /* of the snapshot: octets of the file at open */
-	uint64_t tail;		 /* hash of the snapshot's last MBOX_TAIL_SEEN octets */
-	struct stat seen;	 /* the file as it last was found to agree with it */
+	uint64_t end;	  /* of the snapshot: octets of the file at open */
+	uint64_t tail;	  /* hash of the snapshot's last MBOX_TAIL_SEEN octets */
+	struct stat seen; /* the file as it last was found to agree with it */
+	struct journal_place journal;
+	struct mbox_tuning tuning;
 	struct mbox_line *lines; /* one for each message */
 	size_t room;
 	uint32_t *twins; /* how many earlier messages have the same id; see mbox_id.c */

@@ -1,17 +1,17 @@
 /*
- * mbox_commit: removes the marked messages from the file, in place: what stays
- * moves to the front, the file is cut. Its inode, owner and mode stay, because
- * the owner may not be able to make files beside it, and because an agent that waits
- * for the lock has this inode open.
+ * mbox_commit: which octets a commit removes, and whether it may. The snapshot is
+ * compared with the file once more, under the locks: what was appended stays, any
+ * other change ends the commit before it began. How the octets are removed and what
+ * a crash leaves: mbox_rewrite.c.
+ *
+ * Runs as the mailbox owner. Fails with -1, errno and a text.
  */
 #include "maildrop/mbox.h"
 
 #include "base/io.h"
 #include "maildrop/mbox_lock.h"
-#include "maildrop/mbox_shift.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 /* Where message i ends with everything that belongs to it. */
 static uint64_t end_of(const struct maildrop *drop, size_t i)
@@ -42,26 +42,6 @@ static int make_shift(struct maildrop *drop, uint64_t size, struct mbox_shift *s
 	return 0;
 }
 
-static int move(int fd, const struct mbox_shift *shift, uint64_t size)
-{
-	unsigned char *block = malloc(MBOX_BLOCK);
-	if (!block)
-		return -1;
-	struct mbox_cursor cursor = shift_at(shift, shift->removed[0].from);
-	int result = 0;
-	while (result == 0 && cursor.to < size) {
-		uint64_t to = cursor.to, left = size - to;
-		size_t n = left < MBOX_BLOCK ? (size_t)left : MBOX_BLOCK;
-		result = shift_read(fd, shift, &cursor, block, n);
-		if (result == 0)
-			result = io_pwrite_all(fd, block, n, (off_t)to);
-	}
-	int error = errno;
-	free(block);
-	errno = error;
-	return result;
-}
-
 static int rewrite(struct maildrop *drop, struct maildrop_fault *fault)
 {
 	struct mbox *box = drop->own;
@@ -72,13 +52,13 @@ static int rewrite(struct maildrop *drop, struct maildrop_fault *fault)
 		return maildrop_fail(fault, "stat", drop->path);
 	if (make_shift(drop, (uint64_t)st.st_size, &shift) < 0)
 		return maildrop_fail(fault, "rewrite", drop->path);
-	uint64_t size = shift_size(&shift);
-	int result = move(box->fd, &shift, size);
-	if (result == 0)
-		result = ftruncate(box->fd, (off_t)size);
-	if (result == 0)
-		result = fsync(box->fd);
+	int result = mbox_rewrite(box->fd, &shift, &box->journal, &box->tuning);
 	free(shift.removed);
+	if (result < 0 && errno == ENOTSUP) {
+		snprintf(fault->text, sizeof(fault->text),
+			"rewrite %.400s: no directory for a journal", drop->path);
+		return -1;
+	}
 	return result < 0 ? maildrop_fail(fault, "rewrite", drop->path) : 0;
 }
 

@@ -82,16 +82,23 @@ void mbox_sum_end(struct mbox_sum *sum)
 	sum->lane[0] = turn(sum->lane[0], sum->n);
 }
 
+uint64_t mbox_sum_finish(struct mbox_sum *sum)
+{
+	uint64_t x = 0;
+
+	mbox_sum_end(sum);
+	for (int i = 0; i < MBOX_SUM_LANES; i++)
+		x = turn(x ^ sum->lane[i] >> 29, sum->lane[i]);
+	return x ^ x >> 32;
+}
+
 uint64_t mbox_sum_of(struct span s)
 {
 	struct mbox_sum sum;
+
 	mbox_sum_begin(&sum);
 	mbox_sum_add(&sum, s);
-	mbox_sum_end(&sum);
-	uint64_t x = 0;
-	for (int i = 0; i < MBOX_SUM_LANES; i++)
-		x = turn(x ^ sum.lane[i] >> 29, sum.lane[i]);
-	return x ^ x >> 32;
+	return mbox_sum_finish(&sum);
 }
 
 void mbox_id_begin(struct mbox_id *id)

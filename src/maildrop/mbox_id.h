@@ -20,6 +20,8 @@ void mbox_sum_begin(struct mbox_sum *sum);
 void mbox_sum_add(struct mbox_sum *sum, struct span s);
 /* The four lanes, with what is left of a stripe in them. */
 void mbox_sum_end(struct mbox_sum *sum);
+/* Instead: as one number. */
+uint64_t mbox_sum_finish(struct mbox_sum *sum);
 uint64_t mbox_sum_of(struct span s);
 
 /* The hash of one message, fed in order: header, then body. */
