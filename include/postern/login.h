@@ -37,6 +37,7 @@ enum login_mechanism {
 	LOGIN_SCRAM_SHA_256 = 7,
 	LOGIN_SCRAM_SHA_1_PLUS = 8,
 	LOGIN_SCRAM_SHA_256_PLUS = 9,
+	/* of these the name is what the client asked for; empty: nothing */
 	LOGIN_EXTERNAL = 10,	/* RFC 4422 appendix A: name; a certificate (DER) */
 	LOGIN_OAUTHBEARER = 11, /* RFC 7628: name, the token alone */
 	LOGIN_XOAUTH2 = 12,	/* name, the token alone */
@@ -56,9 +57,9 @@ struct login {
 	enum login_mechanism mechanism;
 	enum login_path path;
 	struct span tls;  /* "TLSv1.3", printable ASCII; empty on a plain one */
-	struct span name; /* 1 to LOGIN_NAME_MAX octets, no NUL */
+	struct span name; /* 1 to LOGIN_NAME_MAX octets (EXTERNAL on: 0), no NUL */
 	/* 1 to LOGIN_PASSWORD_MAX octets, no NUL; of the mechanisms from SCRAM on:
-	 * 1 to LOGIN_SECRET_MAX octets */
+	 * 1 to LOGIN_SECRET_MAX octets; 0 too when there is a state */
 	struct span secret;
 	/* of the second and later steps of a mechanism: the state that came with
 	 * VERDICT_MORE, as it came (auth sealed it); else empty */

@@ -50,13 +50,22 @@ static bool text(struct span s)
 	return span_find(s, '\0') == s.n;
 }
 
+/* A certificate and a token name their account themselves. */
+static bool name_fits(const struct login *login)
+{
+	return text(login->name) &&
+	       (login->name.n > 0 || login->mechanism >= LOGIN_EXTERNAL);
+}
+
 static bool secret_fits(const struct login *login)
 {
 	if (login->mechanism == LOGIN_APOP || login->mechanism == LOGIN_CRAM_MD5)
 		return digest(login->secret);
 	if (login->mechanism < LOGIN_SCRAM_SHA_1)
-		return login->secret.n <= LOGIN_PASSWORD_MAX && text(login->secret);
-	return true;
+		return login->secret.n > 0 && login->secret.n <= LOGIN_PASSWORD_MAX &&
+		       text(login->secret);
+	/* An empty answer to a challenge is an answer. */
+	return login->secret.n > 0 || login->state.n > 0;
 }
 
 static bool well_formed(const struct login *login)
@@ -64,12 +73,12 @@ static bool well_formed(const struct login *login)
 	return login->mechanism >= LOGIN_USER &&
 	       login->mechanism <= LOGIN_MECHANISM_LAST &&
 	       (login->path == PATH_DIRECT || login->path == PATH_RELAY) &&
-	       printable(login->tls) && text(login->name) && secret_fits(login);
+	       printable(login->tls) && name_fits(login) && secret_fits(login);
 }
 
 void login_encode(struct buf *message, const struct login *login)
 {
-	if (!well_formed(login) || login->name.n == 0 || login->secret.n == 0)
+	if (!well_formed(login))
 		message->failed = true;
 	msg_begin(message, MESSAGE_LOGIN);
 	msg_put_u8(message, (uint8_t)login->mechanism);
@@ -87,8 +96,8 @@ int login_decode(struct span message, struct login *login)
 	login->mechanism = (enum login_mechanism)msg_get_u8(&in, LOGIN_MECHANISM_LAST);
 	login->path = (enum login_path)msg_get_u8(&in, PATH_RELAY);
 	login->tls = msg_get_octets(&in, 0, LOGIN_TLS_MAX);
-	login->name = msg_get_octets(&in, 1, LOGIN_NAME_MAX);
-	login->secret = msg_get_octets(&in, 1, LOGIN_SECRET_MAX);
+	login->name = msg_get_octets(&in, 0, LOGIN_NAME_MAX);
+	login->secret = msg_get_octets(&in, 0, LOGIN_SECRET_MAX);
 	login->state = msg_get_octets(&in, 0, LOGIN_STATE_MAX);
 	login->binding = msg_get_octets(&in, 0, LOGIN_BINDING_MAX);
 	if (!in.bad && !well_formed(login))
