@@ -12,7 +12,6 @@
  */
 #include "auth/attempt.h"
 
-#include "accounts/password.h"
 #include "base/die.h"
 #include "base/log.h"
 #include "ipc/fdpass.h"
@@ -23,41 +22,6 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-static const struct source_driver *const drivers[] = { &source_pam, &source_sqlite };
-
-static const struct source_driver *driver_of(enum source_kind kind)
-{
-	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
-		if (drivers[i]->kind == kind)
-			return drivers[i];
-	bug("a source of no known kind");
-}
-
-uint32_t attempt_prepare(struct auth *auth)
-{
-	uint32_t usable = 0;
-	for (uint32_t i = 0; i < auth->setup.sources_n; i++) {
-		struct source *source = &auth->sources[i];
-		*source = (struct source){
-			.setup = &auth->setup.sources[i],
-			.driver = driver_of(auth->setup.sources[i].kind),
-			.root = auth->setup.root,
-			.check = auth->setup.check,
-		};
-		source->usable = source->driver->prepare(source) == 0;
-		usable += source->usable;
-	}
-	return usable;
-}
-
-uint32_t attempt_offer(const struct auth *auth)
-{
-	uint32_t set = auth->setup.sources_n ? SOURCE_PASSWORDS : 0;
-	for (uint32_t i = 0; i < auth->setup.sources_n; i++)
-		set |= auth->sources[i].driver->offer(&auth->sources[i]);
-	return set;
-}
 
 /* --- the log line ------------------------------------------------------------- */
 
@@ -112,68 +76,6 @@ static bool contradicts(const struct login *login, const struct facts *facts)
 	if (login->tls.n > 0 && !facts->tls)
 		return true;
 	return facts->listener == LISTENER_POP3S && login->path == PATH_DIRECT;
-}
-
-/* --- deciding --------------------------------------------------------------------- */
-
-/* The source that answers for the name, see source.h; NULL when none can. */
-struct answerer {
-	struct source *source;
-	enum source_holds holds;
-};
-
-static struct answerer find(struct auth *auth, struct claim *claim)
-{
-	struct answerer maybe = { .holds = HOLDS_NO };
-	for (uint32_t i = 0; i < auth->setup.sources_n; i++) {
-		struct source *source = &auth->sources[i];
-		enum source_holds holds = source->driver->holds(source, claim);
-		if (holds == HOLDS_YES || holds == HOLDS_FAULT)
-			return (struct answerer){ source, holds };
-		if (holds == HOLDS_MAYBE && !maybe.source)
-			maybe = (struct answerer){ source, holds };
-	}
-	return maybe;
-}
-
-static const char *forbidden(const struct claim *claim)
-{
-	const struct login *login = claim->login;
-	const struct facts *facts = claim->facts;
-	if (!(facts->mechanisms >> login->mechanism & 1))
-		return "mechanism";
-	if (source_is_password(login->mechanism) && login->path == PATH_DIRECT &&
-		!facts->plaintext)
-		return "plaintext";
-	return NULL;
-}
-
-/* A refusal that needed no hash pays one all the same. */
-static void even_out(const struct auth *auth, const struct claim *claim)
-{
-	bool hashes = false;
-	for (uint32_t i = 0; i < auth->setup.sources_n; i++)
-		hashes = hashes || auth->setup.sources[i].kind == SOURCE_SQLITE;
-	if (hashes && !claim->worked && source_is_password(claim->login->mechanism))
-		(void)password_nobody(claim->login->secret);
-}
-
-static enum source_result decide(
-	struct auth *auth, struct claim *claim, struct source **source)
-{
-	enum source_result result = RESULT_REFUSED;
-	struct answerer answerer = find(auth, claim);
-	*source = answerer.source;
-	if (answerer.holds == HOLDS_FAULT)
-		return RESULT_FAULT;
-	if (*source)
-		result = (*source)->driver->verify(*source, claim);
-	if (result != RESULT_REFUSED)
-		return result;
-	if (answerer.holds != HOLDS_YES)
-		claim->reason = "unknown";
-	even_out(auth, claim);
-	return result;
 }
 
 /* --- handing on ---------------------------------------------------------------------
@@ -237,27 +139,55 @@ static void accept_claim(struct source *source, struct claim *claim)
 		source->driver->accepted(source, claim);
 }
 
+/* The client's answer will come in a claim of its own, with this state. */
+static void send_more(const struct auth *auth, const struct claim *claim)
+{
+	unsigned char state[LOGIN_STATE_MAX], storage[MESSAGE_MAX];
+	struct buf sealed, message;
+	buf_fixed(&sealed, state, sizeof(state));
+	buf_fixed(&message, storage, sizeof(storage));
+	step_close(auth->memory.step_key, claim->facts, claim->login, &claim->step,
+		&sealed);
+	verdict_encode(&message, &(struct verdict){ .kind = VERDICT_MORE,
+					 .text = buf_span(&claim->challenge),
+					 .state = buf_span(&sealed) });
+	if (!buf_ok(&sealed) || !buf_ok(&claim->challenge) || !buf_ok(&message))
+		bug("a challenge that does not fit");
+	if (send(FD_AUTH_VERDICT, buf_span(&message).p, buf_len(&message),
+		    MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		die(EXIT_TEMPORARY, "connection=%llu: the gate does not hear",
+			(unsigned long long)claim->facts->connection);
+}
+
 static enum exit_code conclude(struct auth *auth, struct claim *claim)
 {
 	struct source *source = NULL;
-	enum source_result result;
-	claim->reason = forbidden(claim);
-	result = claim->reason ? RESULT_REFUSED : decide(auth, claim, &source);
+	enum source_result result = decide(auth, claim, &source);
 	if (result == RESULT_ACCEPTED) {
 		accept_claim(source, claim);
 		return EXIT_DONE;
 	}
 	if (result == RESULT_FAULT)
 		claim->reason = "temporary";
-	log_event("refused", claim, claim->name);
-	return result == RESULT_FAULT ? EXIT_TEMPORARY : EXIT_REFUSED;
+	/* With RESULT_MORE and a reason it is over, but the client is told why. */
+	if (claim->reason && !claim->logged)
+		log_event("refused", claim, claim->name);
+	if (result == RESULT_MORE)
+		send_more(auth, claim);
+	return result == RESULT_MORE	? EXIT_MORE
+	       : result == RESULT_FAULT ? EXIT_TEMPORARY
+					: EXIT_REFUSED;
 }
 
 _Noreturn void attempt_run(struct auth *auth)
 {
 	unsigned char storage[MESSAGE_MAX + 1];
 	struct login login;
-	struct claim claim = { .facts = &auth->facts, .login = &login };
+	struct claim claim = {
+		.facts = &auth->facts, .login = &login, .memory = &auth->memory
+	};
+	buf_fixed(&claim.challenge, claim.challenge_octets,
+		sizeof(claim.challenge_octets));
 	size_t n = receive(&auth->facts, storage, sizeof(storage));
 	if (login_decode(span_of(storage, n), &login) < 0)
 		malformed(&auth->facts, "the claim cannot be understood");

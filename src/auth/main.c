@@ -23,6 +23,7 @@
 #include "warm/warm.h"
 
 #include <errno.h>
+#include <sodium.h>
 #include <unistd.h>
 
 static struct auth auth;
@@ -64,18 +65,23 @@ static void report_offer(uint32_t mechanisms)
 
 static void prepare(void)
 {
+	struct memory *memory = &auth.memory;
 	if (password_init() < 0 || apop_init() < 0)
 		die(EXIT_TEMPORARY, "the libraries do not start");
-	uint32_t usable = attempt_prepare(&auth);
+	randombytes_buf(memory->step_key, sizeof(memory->step_key));
+	if (remember_open(&memory->remember, auth.setup.remember_seconds) < 0)
+		die(EXIT_TEMPORARY, "memory for remembered logins");
+	bool keys = token_open(&memory->issuers, &auth.setup) == 0;
+	uint32_t usable = decide_prepare(&auth);
 	errno = 0;
 	/* A trial finds every fault; a service works with what it has. */
-	if (auth.setup.check && usable < auth.setup.sources_n)
-		die(EXIT_TEMPORARY, "not every source of accounts can be used");
+	if (auth.setup.check && (usable < auth.setup.sources_n || !keys))
+		die(EXIT_TEMPORARY, "not all that the configuration names can be used");
 	if (auth.setup.sources_n && usable == 0)
 		log_line("no source of accounts can be used: nobody can log in");
 	if (sandbox_auth() < 0)
 		die(EXIT_TEMPORARY, "the sandbox");
-	report_offer(attempt_offer(&auth));
+	report_offer(decide_offer(&auth));
 }
 
 int main(void)

@@ -1,20 +1,26 @@
 /*
  * source: a place that accounts come from. A source is a file and a row in
- * attempt.c's table: pam (the host's own users), sqlite (virtual users).
+ * decide.c's table: pam (the host's own users), sqlite (virtual users).
  *
  * Which source answers for a name is decided before any secret is looked at
- * (source_find() in attempt.c): the first in the configured order that holds the
- * name; if none does, the first that might (PAM may map names). That one's
- * answer is final: a name never means one account with this password and another
- * account with that one.
+ * (find() in decide.c): the first in the configured order that holds the name; if
+ * none does, the first that might (PAM may map names). That one's answer is final: a
+ * name never means one account with this password and another account with that
+ * one. A system account may have a record in a database beside it (limits, app
+ * passwords): all databases are asked for it.
  */
 #ifndef POSTERN_AUTH_SOURCE_H
 #define POSTERN_AUTH_SOURCE_H
 
+#include "auth/record.h"
+#include "auth/remember.h"
+#include "auth/step.h"
+#include "auth/token.h"
 #include "postern/facts.h"
 #include "postern/identity.h"
 #include "postern/login.h"
 #include "postern/setup.h"
+#include "postern/verdict.h"
 
 enum source_holds {
 	HOLDS_NO,
@@ -27,18 +33,35 @@ enum source_result {
 	RESULT_ACCEPTED, /* the claim's identity is filled in */
 	RESULT_REFUSED,	 /* the claim's reason says why */
 	RESULT_FAULT,	 /* ours; logged */
+	RESULT_MORE,	 /* the claim's challenge and step are for the client */
+};
+
+/* What the warm parent drew or read at its start and every child shares. */
+struct memory {
+	unsigned char step_key[STEP_KEY];
+	struct remember remember;
+	struct issuers issuers;
 };
 
 /* One attempt: what the gate claims, what the master knows, what comes of it. */
 struct claim {
 	const struct facts *facts;
 	const struct login *login;
-	char name[LOGIN_NAME_MAX + 1]; /* login->name as a string */
+	const struct memory *memory;
+	/* The name that sources are asked for: the login's, or what a token says. */
+	char name[LOGIN_NAME_MAX + 1];
+	/* A database's record of a system account of this name; NULL: none. */
+	struct record *beside;
 	/* A source that accepts fills in account, uid, gid, groups, maildrop,
 	 * path_name and read_only; the rest is attempt.c's. */
 	struct identity identity;
 	const char *reason; /* a stable word of postern-log(7) */
 	bool worked;	    /* a password has been hashed in this attempt */
+	bool logged;	    /* the refusal is in the log already */
+	/* RESULT_MORE */
+	struct step step;
+	struct buf challenge;
+	unsigned char challenge_octets[VERDICT_TEXT_MAX];
 };
 
 struct source;
@@ -52,19 +75,26 @@ struct source_driver {
 	uint32_t (*offer)(const struct source *source);
 	/* In a child: is the name one of its accounts? */
 	enum source_holds (*holds)(struct source *source, struct claim *claim);
+	/* The claim's password or digest. */
 	enum source_result (*verify)(struct source *source, struct claim *claim);
+	/* The client has shown otherwise that it is claim->name (a token, a
+	 * certificate, SCRAM): may this account be used now and from there? */
+	enum source_result (*authorize)(struct source *source, struct claim *claim);
 	/* What is only worth doing for an accepted claim, once the identity has gone
-	 * off: nobody waits for it. May be NULL. */
+	 * off: nobody waits for it. */
 	void (*accepted)(struct source *source, struct claim *claim);
 };
 
 struct source {
 	const struct source_driver *driver;
 	const struct source_setup *setup;
-	bool root;  /* the server changes users */
-	bool check; /* only a trial: change nothing */
+	uint32_t place; /* in the configured order */
+	bool root;	/* the server changes users */
+	bool check;	/* only a trial: change nothing */
+	bool pam_session;
 	bool usable;
-	void *state; /* the driver's own; a child's copy is for its one claim */
+	/* sqlite: of the one claim that a child serves */
+	struct record record;
 };
 
 extern const struct source_driver source_pam, source_sqlite;

@@ -1,41 +1,21 @@
 /*
- * sqlite: virtual users, kept in the account store (src/accounts). Runs as root in an
- * auth child; the database is opened anew for each claim, so what the
- * administrator changed is seen by the next login.
- *
- * Trusts: the database and its key file, which only root can write (the store
- * checks). Distrusts: the claim; its name reaches SQLite as a bound value only.
+ * sqlite: virtual users, kept in an account database (record.h). Runs as root in an
+ * auth child.
  *
  * Disabled, expired, from a wrong network: found out after the password was hashed,
- * so that no answer comes sooner than another. Fails: a database that cannot be read
- * is RESULT_FAULT and names its file; it never makes a name "unknown".
+ * so that no answer comes sooner than another. Fails: a database that cannot be read is
+ * RESULT_FAULT; it never makes a name "unknown".
  */
-#include "accounts/store.h"
 #include "auth/apop.h"
+#include "auth/cram.h"
 #include "auth/owner.h"
 #include "auth/source.h"
 #include "auth/template.h"
-#include "base/die.h"
+#include "base/io.h"
 #include "base/log.h"
 
 #include <errno.h>
-#include <time.h>
 #include <unistd.h>
-
-struct sqlite_state {
-	struct store *store;
-	struct account account;
-	struct app app;
-	bool by_app; /* the claim was app's */
-	bool rehash; /* the claim was the hash's */
-};
-
-static void log_fault(const struct source *source, const struct claim *claim)
-{
-	const struct sqlite_state *state = source->state;
-	log_line("connection=%llu %s", (unsigned long long)claim->facts->connection,
-		store_fault(state->store));
-}
 
 static enum source_result fault(
 	const struct source *source, const struct claim *claim, const char *what)
@@ -46,98 +26,75 @@ static enum source_result fault(
 	return RESULT_FAULT;
 }
 
-static int open_store(struct source *source, struct claim *claim)
-{
-	struct sqlite_state *state = source->state;
-	if (store_open(&state->store, source->setup->argument, STORE_LOGIN) == 0)
-		return 0;
-	log_fault(source, claim);
-	return -1;
-}
-
 static enum source_holds holds(struct source *source, struct claim *claim)
 {
-	struct sqlite_state *state = source->state;
-	if (open_store(source, claim) < 0)
+	struct record *record = &source->record;
+	int found =
+		record_find(record, claim->facts->connection, span_str(claim->name));
+	if (found < 0)
 		return HOLDS_FAULT;
-	if (store_find(state->store, span_str(claim->name), &state->account) == 0)
-		return state->account.kind == ACCOUNT_VIRTUAL ? HOLDS_YES : HOLDS_NO;
-	if (errno == ENOENT)
+	if (found == 0)
 		return HOLDS_NO;
-	log_fault(source, claim);
-	return HOLDS_FAULT;
+	if (record->account.kind == ACCOUNT_VIRTUAL)
+		return HOLDS_YES;
+	if (!claim->beside)
+		claim->beside = record;
+	return HOLDS_NO;
 }
 
-/* May this account, or this app password of it, be used now and from there? */
-static const char *limit(const struct account *account, const struct app *app,
-	const struct netaddr *peer)
+/* --- passwords and digests -------------------------------------------------------- */
+
+static struct remember_claim to_remember(
+	const struct source *source, const struct claim *claim)
 {
-	int64_t now = (int64_t)time(NULL);
-	if (!account->enabled)
-		return "disabled";
-	if ((account->expires && now >= account->expires) ||
-		(app && app->expires && now >= app->expires))
-		return "expired";
-	if (!networks_allow(&account->networks, peer) ||
-		(app && !networks_allow(&app->networks, peer)))
-		return "network";
-	return NULL;
+	const struct account *account = &source->record.account;
+	return (struct remember_claim){
+		.source = source->place,
+		.account = span_of(&account->id, sizeof(account->id)),
+		.stamp = span_of(&account->stamp, sizeof(account->stamp)),
+		.password = claim->login->secret,
+		.peer = &claim->facts->peer,
+	};
 }
 
-/* 1: it is an app password of the account; 0; -1: the store failed, logged. */
-static int find_app(struct source *source, struct claim *claim)
+static bool main_password(struct source *source, struct claim *claim)
 {
-	struct sqlite_state *state = source->state;
-	if (state->account.apps_n == 0)
-		return 0;
-	if (store_find_app(state->store, &state->account, claim->login->secret,
-		    &state->app) == 0)
-		return 1;
-	if (errno == ENOENT || errno == EINVAL)
-		return 0;
-	log_fault(source, claim);
-	return -1;
-}
-
-static bool main_password(struct sqlite_state *state, struct claim *claim)
-{
-	const struct account *account = &state->account;
+	struct record *record = &source->record;
+	const struct account *account = &record->account;
+	const struct remember *remember = &claim->memory->remember;
 	struct span password = claim->login->secret;
+	struct remember_claim what = to_remember(source, claim);
+	int64_t now = io_now() / 1000;
+	bool possible = account->main_password && account->hash[0] != '\0';
+	if (possible && remember_knows(remember, &what, now))
+		return true;
 	claim->worked = true;
-	if (!account->main_password || account->hash[0] == '\0')
+	if (!possible)
 		return password_nobody(password);
-	state->rehash = password_verify(account->hash, password);
-	return state->rehash;
+	record->rehash = password_verify(account->hash, password);
+	if (record->rehash)
+		remember_add(remember, &what, now);
+	return record->rehash;
 }
 
 static enum source_result verify_password(struct source *source, struct claim *claim)
 {
-	struct sqlite_state *state = source->state;
-	int app = find_app(source, claim);
+	int app = record_find_app(
+		&source->record, claim->facts->connection, claim->login->secret);
 	if (app < 0)
 		return RESULT_FAULT;
-	state->by_app = app == 1;
-	if (!state->by_app && !main_password(state, claim))
-		return source_refuse(claim, "password");
-	return RESULT_ACCEPTED;
+	if (app == 1 || main_password(source, claim))
+		return RESULT_ACCEPTED;
+	return source_refuse(claim, "password");
 }
 
-static enum source_result verify_apop(struct source *source, struct claim *claim)
+static enum source_result verify_digest(struct source *source, struct claim *claim,
+	bool (*fits)(struct span challenge, struct span secret, struct span digest))
 {
-	struct sqlite_state *state = source->state;
-	const struct account *account = &state->account;
-	struct seal_key key = { 0 };
-	struct secret secret = { .n = 0 };
-	if (account->sealed_n && seal_key_load(&key, source->setup->argument) < 0)
-		return fault(source, claim, "its key file cannot be used");
-	if (account->sealed_n &&
-		seal_open(&key, account->name,
-			span_of(account->sealed, account->sealed_n), &secret) < 0) {
-		seal_key_wipe(&key);
-		return fault(source, claim, "a sealed secret does not open");
-	}
-	seal_key_wipe(&key);
-	bool same = apop_verify(span_str(claim->facts->challenge), secret_span(&secret),
+	struct secret secret;
+	if (record_secret(&source->record, claim->facts->connection, &secret) < 0)
+		return RESULT_FAULT;
+	bool same = fits(span_str(claim->facts->challenge), secret_span(&secret),
 		claim->login->secret);
 	secret_wipe(&secret);
 	return same ? RESULT_ACCEPTED : source_refuse(claim, "password");
@@ -148,22 +105,26 @@ static enum source_result verify_secret(struct source *source, struct claim *cla
 	if (source_is_password(claim->login->mechanism))
 		return verify_password(source, claim);
 	if (claim->login->mechanism == LOGIN_APOP)
-		return verify_apop(source, claim);
+		return verify_digest(source, claim, apop_verify);
+	if (claim->login->mechanism == LOGIN_CRAM_MD5)
+		return verify_digest(source, claim, cram_verify);
 	return source_refuse(claim, "mechanism");
 }
+
+/* --- identity --------------------------------------------------------------------- */
 
 /* As whom the session runs: without root as ourselves, else as the account's own
  * ids or the source's owner; never as root. */
 static int fill_owner(const struct source *source, struct identity *identity)
 {
-	const struct sqlite_state *state = source->state;
+	const struct account *account = &source->record.account;
 	struct owner owner;
 	if (!source->root) {
 		identity->uid = getuid();
 		identity->gid = getgid();
-	} else if (state->account.own_ids) {
-		identity->uid = state->account.uid;
-		identity->gid = state->account.gid;
+	} else if (account->own_ids) {
+		identity->uid = account->uid;
+		identity->gid = account->gid;
 	} else if (owner_find(source->setup->owner, &owner) == 1) {
 		identity->uid = owner.uid;
 		identity->gid = owner.gid;
@@ -176,8 +137,7 @@ static int fill_owner(const struct source *source, struct identity *identity)
 
 static int fill_maildrop(const struct source *source, struct identity *identity)
 {
-	const struct account *account =
-		&((const struct sqlite_state *)source->state)->account;
+	const struct account *account = &source->record.account;
 	if (account->maildrop) {
 		identity->maildrop = account->maildrop;
 		return span_to_text(span_str(account->path), identity->path_name,
@@ -190,14 +150,12 @@ static int fill_maildrop(const struct source *source, struct identity *identity)
 
 static enum source_result fill(struct source *source, struct claim *claim)
 {
-	const struct sqlite_state *state = source->state;
 	struct identity *identity = &claim->identity;
-	identity->read_only =
-		state->account.read_only || (state->by_app && state->app.read_only);
+	identity->read_only = record_read_only(&source->record);
 	if (fill_owner(source, identity) < 0)
 		return fault(source, claim,
 			"no Unix user to run this account's session as (owner)");
-	if (span_to_text(span_str(state->account.name), identity->account,
+	if (span_to_text(span_str(source->record.account.name), identity->account,
 		    sizeof(identity->account)) < 0 ||
 		fill_maildrop(source, identity) < 0)
 		return fault(source, claim,
@@ -205,53 +163,53 @@ static enum source_result fill(struct source *source, struct claim *claim)
 	return RESULT_ACCEPTED;
 }
 
+static enum source_result authorize(struct source *source, struct claim *claim)
+{
+	const char *reason = record_limit(&source->record, &claim->facts->peer);
+	return reason ? source_refuse(claim, reason) : fill(source, claim);
+}
+
 static enum source_result verify(struct source *source, struct claim *claim)
 {
-	struct sqlite_state *state = source->state;
 	enum source_result result = verify_secret(source, claim);
 	if (result == RESULT_FAULT)
 		return result;
-	const char *reason = limit(&state->account, state->by_app ? &state->app : NULL,
-		&claim->facts->peer);
+	const char *reason = record_limit(&source->record, &claim->facts->peer);
 	if (reason)
 		return source_refuse(claim, reason);
 	return result == RESULT_ACCEPTED ? fill(source, claim) : result;
 }
 
-static void rehash(struct sqlite_state *state, struct span password)
-{
-	char hash[PASSWORD_HASH_MAX + 1];
-	if (password_hash(password, hash) == 0 &&
-		store_rehash(state->store, &state->account, hash) < 0 && errno != EBUSY)
-		log_line("%s", store_fault(state->store));
-	explicit_bzero(hash, sizeof(hash));
-}
-
 static void accepted(struct source *source, struct claim *claim)
 {
-	struct sqlite_state *state = source->state;
-	if (state->rehash && password_needs_rehash(state->account.hash))
-		rehash(state, claim->login->secret);
-	const struct app *app = state->by_app ? &state->app : NULL;
-	if (store_note_login(state->store, &state->account, app, &claim->facts->peer,
-		    (int64_t)time(NULL)) < 0 &&
-		errno != EBUSY)
-		log_line("%s", store_fault(state->store));
-	store_close(state->store);
-	state->store = NULL;
+	record_used(&source->record, &claim->facts->peer, claim->login->secret);
+	record_close(&source->record);
+}
+
+/* --- the warm parent ----------------------------------------------------------------
+ */
+
+static uint32_t offer_of(const struct store_offer *held)
+{
+	uint32_t set = SOURCE_PASSWORDS;
+	if (held->sealed)
+		set |= 1 << LOGIN_APOP | 1 << LOGIN_CRAM_MD5;
+	if (held->scram)
+		set |= 1 << LOGIN_SCRAM_SHA_1 | 1 << LOGIN_SCRAM_SHA_256 |
+		       1 << LOGIN_SCRAM_SHA_1_PLUS | 1 << LOGIN_SCRAM_SHA_256_PLUS;
+	if (held->certificates)
+		set |= 1 << LOGIN_EXTERNAL;
+	return set;
 }
 
 static uint32_t offer(const struct source *source)
 {
 	struct store *store;
-	struct store_offer held = { .passwords = false };
+	struct store_offer held;
 	bool read = store_open(&store, source->setup->argument, STORE_READ) == 0 &&
 		    store_offer(store, &held) == 0;
 	store_close(store);
-	uint32_t set = SOURCE_PASSWORDS;
-	if (read && held.sealed)
-		set |= 1 << LOGIN_APOP;
-	return set;
+	return read ? offer_of(&held) : SOURCE_PASSWORDS;
 }
 
 /* Creates a missing database and migrates an older one; a trial does neither. */
@@ -282,9 +240,7 @@ static int check_owner(const struct source *source)
 
 static int prepare(struct source *source)
 {
-	source->state = calloc(1, sizeof(struct sqlite_state));
-	if (!source->state)
-		die(EXIT_TEMPORARY, "memory");
+	source->record.path = source->setup->argument;
 	int opened = try_open(source);
 	return check_owner(source) < 0 || opened < 0 ? -1 : 0;
 }
@@ -295,5 +251,6 @@ const struct source_driver source_sqlite = {
 	.offer = offer,
 	.holds = holds,
 	.verify = verify,
+	.authorize = authorize,
 	.accepted = accepted,
 };

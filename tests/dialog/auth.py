@@ -37,8 +37,8 @@ class Users:
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def source(self, owner=""):
-        return hold.source(SOURCE_SQLITE, self.database, MAILDIR, "/v/%d/%n", owner)
+    def source(self, owner="", template="/v/%d/%n"):
+        return hold.source(SOURCE_SQLITE, self.database, MAILDIR, template, owner)
 
 
 class Auth(hold.Parent):
@@ -516,10 +516,19 @@ def pam_delay():
         assert time.monotonic() - began < 15, "pam_fail_delay blocked"
 
 
+def until(true):
+    deadline = time.monotonic() + hold.PATIENCE
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def pam_blocked_module_blocks_nobody_else():
-    service("block", module("password=x", "block=30"))
+    record = os.path.join(os.environ[INSIDE], "blocked")
+    service("block", module("password=x", "block=30", "record=" + record))
     with Auth([pam_source("block")], root=True) as auth:
         number, verdict = auth.attempt(hold.login("joe", "x"))
+        until(lambda: os.path.exists(record))
         began = time.monotonic()
         service("block", module("password=x"))
         auth.accepted(hold.login("joe", "x"))
@@ -533,8 +542,8 @@ def pam_and_virtual():
     with hold.Directory() as directory:
         users = Users(directory)
         users.postern("user", "add", "jane", "--stdin", password="virtual")
-        for order in ([pam_source(), users.source("mail")],
-                      [users.source("mail"), pam_source()]):
+        virtual = users.source("mail", "/v/%u")
+        for order in ([pam_source(), virtual], [virtual, pam_source()]):
             with Auth(order, root=True) as auth:
                 assert auth.accepted(hold.login("joe", "pass word")).uid == 4001
                 assert auth.accepted(hold.login("joe@example.org", "tanstaaf")).uid == 8

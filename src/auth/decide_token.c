@@ -1,0 +1,47 @@
+/*
+ * decide_token: OAUTHBEARER (RFC 7628) and XOAUTH2. A token that is refused is
+ * answered by a challenge that says so in JSON; the client answers it with nothing
+ * that counts, and is then refused. Runs as root in an auth child; distrusts the claim.
+ */
+#include "auth/decide.h"
+
+#include <time.h>
+
+/* RFC 7628 section 3.2.2; Google's form for XOAUTH2. One text for every reason. */
+static enum source_result explain(struct claim *claim, enum source_result result)
+{
+	if (result != RESULT_REFUSED)
+		return result;
+	claim->step = (struct step){ .kind = STEP_TOKEN_REFUSED };
+	buf_puts(&claim->challenge,
+		claim->login->mechanism == LOGIN_OAUTHBEARER
+			? "{\"status\":\"invalid_token\"}"
+			: "{\"status\":\"401\",\"schemes\":\"bearer\"}");
+	return RESULT_MORE;
+}
+
+static enum source_result check(
+	struct auth *auth, struct claim *claim, struct source **source)
+{
+	const struct login *login = claim->login;
+	claim->reason = token_account(
+		&auth->memory.issuers, login->secret, (int64_t)time(NULL), claim->name);
+	if (!claim->reason && login->name.n &&
+		!span_is_nocase(login->name, claim->name))
+		claim->reason = "authzid";
+	if (claim->reason)
+		return RESULT_REFUSED;
+	return decide_authorize(auth, claim, source);
+}
+
+enum source_result decide_token(
+	struct auth *auth, struct claim *claim, struct source **source)
+{
+	struct step step;
+	if (claim->login->state.n == 0)
+		return explain(claim, check(auth, claim, source));
+	/* Whatever comes behind the explanation, it is over. */
+	claim->logged = step_open(auth->memory.step_key, claim->facts, claim->login,
+				&step) == 0;
+	return source_refuse(claim, "token");
+}

@@ -1,0 +1,39 @@
+/*
+ * token: OAuth 2.0 bearer tokens that are signed JWTs (RFC 7519), checked against the
+ * public keys of the issuers that the administrator named. Nobody is asked over the
+ * network.
+ */
+#ifndef POSTERN_AUTH_TOKEN_H
+#define POSTERN_AUTH_TOKEN_H
+
+#include "base/span.h"
+#include "postern/login.h"
+#include "postern/setup.h"
+
+enum { TOKEN_KEY_MAX = 16384 }; /* octets of a public key's PEM file */
+
+struct issuer {
+	const struct issuer_setup *setup;
+	unsigned char *pem; /* a public key, NUL behind */
+	size_t pem_n;
+};
+
+struct issuers {
+	uint32_t n;
+	struct issuer list[SETUP_ISSUERS_MAX];
+};
+
+/* Reads the keys. 0; or -1, logged, when one cannot be used (the others can). */
+int token_open(struct issuers *issuers, const struct auth_setup *setup);
+
+/*
+ * Whose token is it? Signed by a known issuer (RS256 to RS512, ES256 to ES512),
+ * within its time ("exp" must be, "nbf" may), for our audience. The account is its
+ * "email" (unless it says that this is not verified), else its "sub".
+ * Returns NULL and the account, or the reason of a refusal: "token", "token-expired",
+ * "token-issuer", "token-audience".
+ */
+const char *token_account(const struct issuers *issuers, struct span token,
+	int64_t now_seconds, char account[LOGIN_NAME_MAX + 1]);
+
+#endif
