@@ -7,10 +7,8 @@
 #include "accounts/row.h"
 
 #include <errno.h>
-#include <sodium.h>
 
-/* --- rows ----------------------------------------------------------------------------
- */
+/* --- rows ---------------------------------------------------------------- */
 
 static bool networks_of(struct stmt *s, int column, struct networks *networks)
 {
@@ -103,8 +101,7 @@ static int one_account(struct stmt *s, struct account *account)
 	return result;
 }
 
-/* --- by name
- * -------------------------------------------------------------------------- */
+/* --- by name ------------------------------------------------------------- */
 
 /* ?1: the whole name, ?2: its part before '@', ?3: its domain. */
 #define FIND_ID                                                                   \
@@ -163,86 +160,7 @@ int store_find_app(struct store *store, const struct account *account,
 	return result;
 }
 
-/* --- SCRAM
- * ---------------------------------------------------------------------------- */
-
-static int key_of(struct stmt *s, int column, unsigned char *to, size_t size)
-{
-	struct span from = stmt_blob(s, column);
-	if (from.n != size)
-		return store_fail(s->store, EUCLEAN, "a SCRAM key is damaged");
-	memcpy(to, from.p, size);
-	return 0;
-}
-
-static size_t scram_size(enum scram_hash hash)
-{
-	return hash == SCRAM_SHA_1 ? 20 : 32;
-}
-
-int store_scram(struct store *store, const struct account *account,
-	enum scram_hash hash, struct scram_keys *keys)
-{
-	struct stmt s;
-	int result = -1;
-	stmt_open(&s, store,
-		"SELECT iterations, salt, stored, server FROM scram"
-		" WHERE account = ? AND hash = ?");
-	stmt_bind_int(&s, account->id);
-	stmt_bind_int(&s, hash);
-	int got = stmt_step(&s);
-	*keys = (struct scram_keys){ .hash = hash, .size = scram_size(hash) };
-	if (got == 1) {
-		keys->iterations = (uint32_t)stmt_int(&s, 0);
-		result = key_of(&s, 1, keys->salt, SCRAM_SALT);
-		if (result == 0)
-			result = key_of(&s, 2, keys->stored, keys->size);
-		if (result == 0)
-			result = key_of(&s, 3, keys->server, keys->size);
-	}
-	if (got == 0)
-		store_fail(store, ENOENT, "no SCRAM keys");
-	stmt_close(&s);
-	return result;
-}
-
-static int fake_key(struct store *store, unsigned char key[32])
-{
-	struct stmt s;
-	stmt_open(&s, store, "SELECT value FROM meta WHERE key = 'scram-fake'");
-	int got = stmt_step(&s);
-	int result = -1;
-	if (got == 1)
-		result = key_of(&s, 0, key, 32);
-	if (got == 0)
-		store_fail(store, EUCLEAN, "the key for unknown names is missing");
-	stmt_close(&s);
-	return result;
-}
-
-/* The salt has to look drawn and yet be the same whenever the name comes again. */
-int store_scram_fake(struct store *store, struct span login, enum scram_hash hash,
-	struct scram_keys *keys)
-{
-	unsigned char key[32], kind = (unsigned char)hash;
-	*keys = (struct scram_keys){
-		.hash = hash, .iterations = SCRAM_ITERATIONS, .size = scram_size(hash)
-	};
-	if (fake_key(store, key) < 0)
-		return -1;
-	crypto_generichash_state state;
-	crypto_generichash_init(&state, key, sizeof(key), SCRAM_SALT);
-	crypto_generichash_update(&state, &kind, 1);
-	crypto_generichash_update(&state, login.p, login.n);
-	crypto_generichash_final(&state, keys->salt, SCRAM_SALT);
-	explicit_bzero(key, sizeof(key));
-	randombytes_buf(keys->stored, keys->size);
-	randombytes_buf(keys->server, keys->size);
-	return 0;
-}
-
-/* --- what there is
- * ---------------------------------------------------------------------- */
+/* --- what there is ------------------------------------------------------- */
 
 int store_offer(struct store *store, struct store_offer *offer)
 {
@@ -266,72 +184,4 @@ int store_offer(struct store *store, struct store_offer *offer)
 		};
 	stmt_close(&s);
 	return got == 1 ? 0 : -1;
-}
-
-/* --- what a login leaves behind
- * ------------------------------------------------------------ */
-
-enum { NOTE_SECONDS = 60 };
-
-static bool note_due(
-	int64_t last, const char *last_source, const char *source, int64_t now)
-{
-	return now < last || now - last >= NOTE_SECONDS ||
-	       strcmp(last_source, source) != 0;
-}
-
-static int note(struct store *store, const char *sql, int64_t id, const char *source,
-	int64_t now)
-{
-	struct stmt s;
-	stmt_open(&s, store, sql);
-	stmt_bind_int(&s, now);
-	stmt_bind_text(&s, span_str(source));
-	stmt_bind_int(&s, id);
-	return stmt_run(&s) < 0 ? -1 : 0;
-}
-
-static int note_both(struct store *store, const struct account *account,
-	const struct app *app, const char *source, int64_t now)
-{
-	if (note(store,
-		    "UPDATE account SET last_login = ?, last_source = ? WHERE id = ?",
-		    account->id, source, now) < 0)
-		return -1;
-	return !app ? 0
-		    : note(store,
-			      "UPDATE app SET last_used = ?, last_source = ?"
-			      " WHERE id = ?",
-			      app->id, source, now);
-}
-
-int store_note_login(struct store *store, const struct account *account,
-	const struct app *app, const struct netaddr *peer, int64_t now)
-{
-	char source[NETADDR_TEXT_MAX];
-	netaddr_text(peer, source);
-	if (!note_due(account->last_login, account->last_source, source, now) &&
-		(!app || !note_due(app->last_used, app->last_source, source, now)))
-		return 0;
-	store->waits = false;
-	int result = store_begin(store);
-	if (result == 0)
-		result = store_end(store, note_both(store, account, app, source, now));
-	store->waits = true;
-	return result;
-}
-
-int store_rehash(struct store *store, const struct account *account, const char *hash)
-{
-	struct stmt s;
-	stmt_open(&s, store, "UPDATE account SET hash = ? WHERE id = ? AND hash = ?");
-	stmt_bind_text(&s, span_str(hash));
-	stmt_bind_int(&s, account->id);
-	stmt_bind_text(&s, span_str(account->hash));
-	store->waits = false;
-	int changed = stmt_run(&s);
-	store->waits = true;
-	if (changed == 0)
-		return store_fail(store, ENOENT, "the account has changed meanwhile");
-	return changed < 0 ? -1 : 0;
 }

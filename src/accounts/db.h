@@ -80,4 +80,7 @@ struct span stmt_blob(struct stmt *s, int column);
 /* Into text[size]; 0, or -1 when it does not fit. NULL is the empty string. */
 int stmt_text(struct stmt *s, int column, char *text, size_t size);
 
+/* Adds keys that the account has not yet. 0, or -1. */
+int scram_put(struct store *store, int64_t account, const struct scram_keys *keys);
+
 #endif

@@ -26,8 +26,7 @@ void credentials_wipe(struct credentials *credentials)
 	explicit_bzero(credentials, sizeof(*credentials));
 }
 
-/* --- values -------------------------------------------------------------------------
- */
+/* --- values -------------------------------------------------------------- */
 
 static void bind_networks(struct stmt *s, const struct networks *networks)
 {
@@ -99,8 +98,7 @@ static int touch(struct store *store, const struct account *account)
 	return run_one(&s, "no such account");
 }
 
-/* --- accounts
- * ------------------------------------------------------------------------- */
+/* --- accounts ------------------------------------------------------------ */
 
 /* Is the name free of the given table's rows? 0, or -1 and EEXIST with the text. */
 static int name_free(
@@ -171,21 +169,6 @@ int edit_update(struct store *store, struct account *account)
 	return run_one(&s, "no such account");
 }
 
-static int put_scram(struct store *store, int64_t id, const struct scram_keys *keys)
-{
-	struct stmt s;
-	stmt_open(&s, store,
-		"INSERT INTO scram (account, hash, iterations, salt, stored, server)"
-		" VALUES (?,?,?,?,?,?)");
-	stmt_bind_int(&s, id);
-	stmt_bind_int(&s, keys->hash);
-	stmt_bind_int(&s, keys->iterations);
-	stmt_bind_blob_or_null(&s, span_of(keys->salt, SCRAM_SALT));
-	stmt_bind_blob_or_null(&s, span_of(keys->stored, keys->size));
-	stmt_bind_blob_or_null(&s, span_of(keys->server, keys->size));
-	return stmt_run(&s) < 0 ? -1 : 0;
-}
-
 static int put_credentials(
 	struct store *store, const struct account *account, const struct credentials *c)
 {
@@ -200,7 +183,7 @@ static int put_credentials(
 	stmt_bind_int(&s, account->id);
 	int result = stmt_run(&s) < 0 ? -1 : 0;
 	for (size_t i = 0; i < c->scram_n && result == 0; i++)
-		result = put_scram(store, account->id, &c->scram[i]);
+		result = scram_put(store, account->id, &c->scram[i]);
 	return result;
 }
 
@@ -237,8 +220,7 @@ int edit_each(struct store *store,
 	return result;
 }
 
-/* --- app passwords
- * --------------------------------------------------------------------- */
+/* --- app passwords ------------------------------------------------------- */
 
 static int app_add(struct store *store, const struct account *account, struct app *app,
 	const unsigned char hash[APP_PASSWORD_HASH])
@@ -324,8 +306,7 @@ int edit_app_each(struct store *store, const struct account *account,
 	return result;
 }
 
-/* --- SCRAM
- * ------------------------------------------------------------------------------ */
+/* --- SCRAM --------------------------------------------------------------- */
 
 int edit_scram_get(struct store *store, const struct account *account,
 	struct scram_keys keys[2], size_t *n)

@@ -16,8 +16,7 @@ static int run_one(struct stmt *s, const char *missing)
 	return changes < 0 ? -1 : 0;
 }
 
-/* --- aliases
- * ---------------------------------------------------------------------------- */
+/* --- aliases ------------------------------------------------------------- */
 
 static int alias_add(
 	struct store *store, const struct account *account, const char *alias)
@@ -77,8 +76,7 @@ int edit_alias_each(struct store *store, const struct account *account,
 	return result;
 }
 
-/* --- domains
- * ----------------------------------------------------------------------------- */
+/* --- domains ------------------------------------------------------------- */
 
 static int domain_put(struct store *store, const struct domain *domain)
 {
@@ -135,8 +133,7 @@ int edit_domain_each(struct store *store,
 	return result;
 }
 
-/* --- certificates
- * -------------------------------------------------------------------------- */
+/* --- certificates -------------------------------------------------------- */
 
 int edit_certificate_add(struct store *store, const struct account *account,
 	const unsigned char fingerprint[32], const char *label)
@@ -188,8 +185,7 @@ int edit_certificate_each(struct store *store, const struct account *account,
 	return result;
 }
 
-/* --- the file
- * --------------------------------------------------------------------------------- */
+/* --- the file ------------------------------------------------------------ */
 
 static int check_with(struct store *store, const char *sql, const char *good,
 	void (*each)(void *arg, const char *line), void *arg)

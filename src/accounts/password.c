@@ -146,7 +146,7 @@ bool password_needs_rehash(const char *hash)
 	       crypto_pwhash_str_needs_rehash(hash, ARGON_PASSES, ARGON_MEMORY) != 0;
 }
 
-/* --- hashes from elsewhere ------------------------------------------------- */
+/* --- hashes from elsewhere ----------------------------------------------- */
 
 static const struct {
 	const char *scheme, *prefix;
@@ -207,7 +207,7 @@ int password_import(struct span given, char hash[PASSWORD_HASH_MAX + 1])
 	return -1;
 }
 
-/* --- app passwords ------------------------------------------------------------ */
+/* --- app passwords ------------------------------------------------------- */
 
 /* 32 letters and digits without 0, 1, l and o: 5 bits each. */
 static const char alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";

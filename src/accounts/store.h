@@ -144,8 +144,13 @@ int store_offer(struct store *store, struct store_offer *offer);
 int store_note_login(struct store *store, const struct account *account,
 	const struct app *app, const struct netaddr *peer, int64_t now);
 
-/* Replaces the account's hash if it is still the one in *account. Does not change the
- * stamp and does not wait. */
-int store_rehash(struct store *store, const struct account *account, const char *hash);
+/*
+ * The password was good, but its hash is of another kind or weaker than a new one would
+ * be (password_needs_rehash()): hashes it anew, and derives the SCRAM keys if there are
+ * none. Only if the hash is still the one in *account. Does not change the stamp; waits
+ * for nobody.
+ */
+int store_rehash(
+	struct store *store, const struct account *account, struct span password);
 
 #endif

@@ -146,12 +146,9 @@ int record_scram(struct record *record, uint64_t connection, struct span login,
 
 static void rehash(struct record *record, struct span password)
 {
-	char hash[PASSWORD_HASH_MAX + 1];
-	if (password_hash(password, hash) == 0 &&
-		store_rehash(record->store, &record->account, hash) < 0 &&
-		errno != EBUSY)
+	if (store_rehash(record->store, &record->account, password) < 0 &&
+		errno != EBUSY && errno != ENOENT)
 		log_line("%s", store_fault(record->store));
-	explicit_bzero(hash, sizeof(hash));
 }
 
 void record_used(

@@ -6,8 +6,7 @@
 
 #include <errno.h>
 
-/* --- aliases
- * ----------------------------------------------------------------------------- */
+/* --- aliases ------------------------------------------------------------- */
 
 static int run_alias_add(const struct cli *cli)
 {
@@ -84,8 +83,7 @@ static int run_alias_list(const struct cli *cli)
 	return result ? result : cli_flush();
 }
 
-/* --- domains
- * ------------------------------------------------------------------------------ */
+/* --- domains ------------------------------------------------------------- */
 
 /* A domain in the form that account_name() gives the part behind '@'. */
 static int domain_name(const struct cli *cli, const char *text, char *name)

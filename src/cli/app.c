@@ -117,8 +117,7 @@ static int run_del(const struct cli *cli)
 	return result;
 }
 
-/* --- list
- * ------------------------------------------------------------------------------- */
+/* --- list ---------------------------------------------------------------- */
 
 static int list_json(
 	void *arg, const struct app *app, const unsigned char hash[APP_PASSWORD_HASH])

@@ -68,7 +68,7 @@ int cli_misuse(const struct cli *cli, const char *format, ...)
  * printed; 0, or CLI_FAILED. */
 int cli_config(const struct cli *cli, struct config **config);
 
-/* --- the account database (database.c) --- */
+/* --- the account database (database.c) ----------------------------------- */
 
 /*
  * The path of the account database: --db, or the configuration's sqlite source; with
@@ -92,6 +92,7 @@ int cli_account(struct store *store, const char *name, struct account *account);
 int cli_flush(void);
 
 /* The tables. */
-extern const struct cli_command cli_user[], cli_show[], cli_app[], cli_alias[];
+extern const struct cli_command cli_user[], cli_show[], cli_app[], cli_alias[],
+	cli_transfer[];
 
 #endif

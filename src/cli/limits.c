@@ -111,7 +111,7 @@ int user_limits(const struct cli *cli, struct account *account)
 	return result ? result : set_quotas(cli, account);
 }
 
-static int seal_secret(struct store *store, const char *name, struct span password,
+int user_seal(struct store *store, const char *name, struct span password,
 	struct credentials *credentials)
 {
 	struct seal_key key;
@@ -134,5 +134,5 @@ int user_credentials(struct store *store, const char *name, struct span password
 		scram_derive(&c->scram[0], SCRAM_SHA_1, password) < 0 ||
 		scram_derive(&c->scram[1], SCRAM_SHA_256, password) < 0)
 		return cli_error("the password cannot be hashed: %s", strerror(errno));
-	return apop ? seal_secret(store, name, password, c) : 0;
+	return apop ? user_seal(store, name, password, c) : 0;
 }

@@ -14,14 +14,14 @@
 static const struct cli_command *const tables[] = {
 	cli_user,
 	cli_show,
+	cli_transfer,
 	cli_app,
 	cli_alias,
 };
 
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
 
-/* --- what the commands use ----------------------------------------------------------
- */
+/* --- what the commands use ----------------------------------------------- */
 
 const char *cli_option_at(const struct cli *cli, const char *name, int i)
 {
@@ -76,8 +76,7 @@ int cli_flush(void)
 	return cli_error("cannot write to standard output");
 }
 
-/* --- help --------------------------------------------------------------------------
- */
+/* --- help ---------------------------------------------------------------- */
 
 static void list_commands(const char *group)
 {
@@ -108,8 +107,7 @@ static int help_command(const struct cli_command *c)
 	return cli_flush();
 }
 
-/* --- finding the command ------------------------------------------------------------
- */
+/* --- finding the command ------------------------------------------------- */
 
 /* How many of the argument's words are the command's: 0 when it is another. */
 static int words_match(const struct cli_command *c, int argc, char **argv)
@@ -163,8 +161,7 @@ static int no_command(const struct cli *cli, int argc, char **argv)
 	return CLI_MISUSED;
 }
 
-/* --- options ------------------------------------------------------------------------
- */
+/* --- options ------------------------------------------------------------- */
 
 enum { OPTION_HELP = 'h', OPTION_CONFIG = 'c', OPTION_OWN = 256 };
 

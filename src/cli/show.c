@@ -43,8 +43,7 @@ static void maildrop_text(const struct account *a, char *text, size_t size)
 		snprintf(text, size, "%s:%s", maildrop_kind_name(a->maildrop), a->path);
 }
 
-/* --- JSON ---------------------------------------------------------------------------
- */
+/* --- JSON ---------------------------------------------------------------- */
 
 static void json_ids(struct json *j, const struct account *a)
 {
@@ -134,8 +133,7 @@ static int show_json(struct store *store, const struct account *a)
 	return result;
 }
 
-/* --- text
- * ----------------------------------------------------------------------------- */
+/* --- text ---------------------------------------------------------------- */
 
 static void field(const char *name, const char *value)
 {
@@ -224,8 +222,7 @@ static int run_show(const struct cli *cli)
 	return result ? result : cli_flush();
 }
 
-/* --- list
- * ------------------------------------------------------------------------------ */
+/* --- list ---------------------------------------------------------------- */
 
 static int list_json(void *arg, const struct account *account)
 {

@@ -9,8 +9,7 @@
 
 #include <errno.h>
 
-/* --- add
- * ------------------------------------------------------------------------------ */
+/* --- add ----------------------------------------------------------------- */
 
 static int store_new(struct store *store, struct account *account,
 	const struct credentials *credentials)
@@ -72,8 +71,7 @@ static int run_add(const struct cli *cli)
 	return result;
 }
 
-/* --- passwd
- * ---------------------------------------------------------------------------- */
+/* --- passwd -------------------------------------------------------------- */
 
 static int change_password(
 	const struct cli *cli, struct store *store, const struct account *account)
@@ -115,8 +113,7 @@ static int run_passwd(const struct cli *cli)
 	return result;
 }
 
-/* --- set, enable, disable, del
- * ----------------------------------------------------------- */
+/* --- set, enable, disable, del ------------------------------------------- */
 
 static int update(struct store *store, struct account *account)
 {

@@ -48,4 +48,8 @@ int user_name(const struct cli *cli, int i, char name[ACCOUNT_NAME_MAX + 1]);
 int user_credentials(struct store *store, const char *name, struct span password,
 	bool apop, struct credentials *credentials);
 
+/* The sealed secret alone. 0, or CLI_FAILED with the reason printed. */
+int user_seal(struct store *store, const char *name, struct span secret,
+	struct credentials *credentials);
+
 #endif

@@ -71,8 +71,7 @@ static void add(const char *name)
 	cr_assert_eq(edit_add(store, &a), 0, "%s", store_fault(store));
 }
 
-/* --- versions
- * ------------------------------------------------------------------------- */
+/* --- versions ------------------------------------------------------------ */
 
 static void make_version(int version)
 {
@@ -166,8 +165,7 @@ Test(file, many_create_it_at_once)
 	open_good(STORE_READ);
 }
 
-/* --- permissions
- * ------------------------------------------------------------------------- */
+/* --- permissions --------------------------------------------------------- */
 
 Test(file, is_the_owners_alone)
 {
@@ -199,8 +197,7 @@ Test(file, missing)
 	rmdir(path);
 }
 
-/* --- damage
- * ------------------------------------------------------------------------------- */
+/* --- damage -------------------------------------------------------------- */
 
 static void overwrite(off_t from, size_t n)
 {
@@ -277,8 +274,7 @@ Test(file, a_row_that_makes_no_sense_lets_nobody_in)
 	cr_expect_eq(errno, EUCLEAN);
 }
 
-/* --- many at once
- * -------------------------------------------------------------------------- */
+/* --- many at once -------------------------------------------------------- */
 
 /* A process of its own: opens for each change, as the command does. */
 static int writer(int number, int rounds)

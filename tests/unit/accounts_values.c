@@ -23,8 +23,7 @@ static void init(void)
 
 TestSuite(values, .init = init);
 
-/* --- names ---------------------------------------------------------------------------
- */
+/* --- names --------------------------------------------------------------- */
 
 Test(values, names)
 {
@@ -106,8 +105,7 @@ Test(values, name_parts)
 	cr_expect_eq(account_domain("joe").n, 0);
 }
 
-/* --- networks
- * ------------------------------------------------------------------------- */
+/* --- networks ------------------------------------------------------------ */
 
 static struct netaddr peer(const char *text)
 {
@@ -164,8 +162,7 @@ Test(values, networks_refused)
 	}
 }
 
-/* --- passwords
- * ------------------------------------------------------------------------- */
+/* --- passwords ----------------------------------------------------------- */
 
 static bool verify(const char *hash, const char *password)
 {
@@ -275,8 +272,7 @@ Test(values, app_passwords)
 		app_password_hash(span_of("abcd\0fghabcdefghabcdefgh", 24), first), -1);
 }
 
-/* --- SCRAM
- * ------------------------------------------------------------------------------- */
+/* --- SCRAM --------------------------------------------------------------- */
 
 Test(values, scram_keys)
 {
@@ -290,8 +286,7 @@ Test(values, scram_keys)
 	cr_expect_eq(keys.size, 20);
 }
 
-/* --- sealed secrets
- * ------------------------------------------------------------------------ */
+/* --- sealed secrets ------------------------------------------------------ */
 
 static void temporary(char *path, size_t size)
 {

@@ -1,0 +1,98 @@
+/*
+ * scram_store: SCRAM keys in the database, and those of names that have none. Runs as
+ * root in auth; the login name is a stranger's.
+ */
+#include "accounts/db.h"
+
+#include <errno.h>
+#include <sodium.h>
+
+static int key_of(struct stmt *s, int column, unsigned char *to, size_t size)
+{
+	struct span from = stmt_blob(s, column);
+	if (from.n != size)
+		return store_fail(s->store, EUCLEAN, "a SCRAM key is damaged");
+	memcpy(to, from.p, size);
+	return 0;
+}
+
+static size_t scram_size(enum scram_hash hash)
+{
+	return hash == SCRAM_SHA_1 ? 20 : 32;
+}
+
+int store_scram(struct store *store, const struct account *account,
+	enum scram_hash hash, struct scram_keys *keys)
+{
+	struct stmt s;
+	int result = -1;
+	stmt_open(&s, store,
+		"SELECT iterations, salt, stored, server FROM scram"
+		" WHERE account = ? AND hash = ?");
+	stmt_bind_int(&s, account->id);
+	stmt_bind_int(&s, hash);
+	int got = stmt_step(&s);
+	*keys = (struct scram_keys){ .hash = hash, .size = scram_size(hash) };
+	if (got == 1) {
+		keys->iterations = (uint32_t)stmt_int(&s, 0);
+		result = key_of(&s, 1, keys->salt, SCRAM_SALT);
+		if (result == 0)
+			result = key_of(&s, 2, keys->stored, keys->size);
+		if (result == 0)
+			result = key_of(&s, 3, keys->server, keys->size);
+	}
+	if (got == 0)
+		store_fail(store, ENOENT, "no SCRAM keys");
+	stmt_close(&s);
+	return result;
+}
+
+static int fake_key(struct store *store, unsigned char key[32])
+{
+	struct stmt s;
+	stmt_open(&s, store, "SELECT value FROM meta WHERE key = 'scram-fake'");
+	int got = stmt_step(&s);
+	int result = -1;
+	if (got == 1)
+		result = key_of(&s, 0, key, 32);
+	if (got == 0)
+		store_fail(store, EUCLEAN, "the key for unknown names is missing");
+	stmt_close(&s);
+	return result;
+}
+
+/* The salt has to look drawn and yet be the same whenever the name comes again. */
+int store_scram_fake(struct store *store, struct span login, enum scram_hash hash,
+	struct scram_keys *keys)
+{
+	unsigned char key[32], kind = (unsigned char)hash;
+	*keys = (struct scram_keys){
+		.hash = hash, .iterations = SCRAM_ITERATIONS, .size = scram_size(hash)
+	};
+	if (fake_key(store, key) < 0)
+		return -1;
+	crypto_generichash_state state;
+	crypto_generichash_init(&state, key, sizeof(key), SCRAM_SALT);
+	crypto_generichash_update(&state, &kind, 1);
+	crypto_generichash_update(&state, login.p, login.n);
+	crypto_generichash_final(&state, keys->salt, SCRAM_SALT);
+	explicit_bzero(key, sizeof(key));
+	randombytes_buf(keys->stored, keys->size);
+	randombytes_buf(keys->server, keys->size);
+	return 0;
+}
+
+int scram_put(struct store *store, int64_t account, const struct scram_keys *keys)
+{
+	struct stmt s;
+	stmt_open(&s, store,
+		"INSERT INTO scram (account, hash, iterations, salt, stored, server)"
+		" VALUES (?,?,?,?,?,?)");
+	stmt_bind_int(&s, account);
+	stmt_bind_int(&s, keys->hash);
+	stmt_bind_int(&s, keys->iterations);
+	stmt_bind_blob_or_null(&s, span_of(keys->salt, SCRAM_SALT));
+	stmt_bind_blob_or_null(&s, span_of(keys->stored, keys->size));
+	stmt_bind_blob_or_null(&s, span_of(keys->server, keys->size));
+	return stmt_run(&s) < 0 ? -1 : 0;
+}
