@@ -19,7 +19,8 @@ CRYPTO = {"libcrypto"}
 NEEDED = {
     "posternd": set(),
     "pop3-gate": CRYPTO | {"libssl"},
-    "postern-auth": CRYPTO | {"libpam", "libsqlite3", "libsodium", "libcrypt"},
+    "postern-auth": CRYPTO | {"libpam", "libsqlite3", "libsodium", "libcrypt", "libjwt",
+                               "libjansson"},
     "pop3-session": None,
     "postern-keeper": CRYPTO,
     "postern": CRYPTO | {"libsqlite3", "libsodium", "libcrypt"},
