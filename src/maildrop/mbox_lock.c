@@ -3,9 +3,10 @@
  * able to write the directory (Debian's /var/mail is root:mail 2775): then the
  * record lock stands alone, and an agent that knows only dotlocks is not kept away.
  *
- * The dotlock is made with O_EXCL, which is atomic on local file systems and on
- * NFS since version 3. It holds our process id, as liblockfile writes it, and a
- * second line that names us. A dotlock is removed as stale when it is older than
+ * The dotlock is written under another name and gets its own by link(2), which is
+ * atomic, on NFS, too; so a process that is killed never leaves one that does not say
+ * whose it is. It holds our process id, as liblockfile writes it, and a second
+ * line that names us. A dotlock is removed as stale when it is older than
  * five minutes, or when it is a session's of this host: the caller holds the
  * one-session lock of the maildrop, so that session is dead. The owner can
  * forge all of that and only harm his own mail.
@@ -97,49 +98,66 @@ static bool clear_stale(const char *path)
 static bool is_impossible(int error)
 {
 	return error == EACCES || error == EPERM || error == EROFS || error == ENOSPC ||
-	       error == EDQUOT || error == ENAMETOOLONG;
+	       error == EDQUOT || error == ENAMETOOLONG || error == EOPNOTSUPP;
 }
 
-static int fill_dotlock(struct mbox_lock *lock, int fd)
+/* Writes the dotlock under its first name, which only the holder of the record
+ * lock uses. 0, or -1. */
+static int write_fresh(struct mbox_lock *lock)
 {
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	char storage[TEXT_MAX];
 	struct buf text;
 	struct stat st;
-	if (fstat(fd, &st) < 0)
+
+	if (unlink(lock->fresh) < 0 && errno != ENOENT)
 		return -1;
-	lock->dotted = true;
-	lock->dev = st.st_dev;
-	lock->ino = st.st_ino;
+	int fd = open(lock->fresh, flags, 0600);
+	if (fd < 0)
+		return -1;
 	buf_fixed(&text, storage, sizeof(storage));
 	buf_put_decimal(&text, (uint64_t)getpid());
 	put_mark(&text);
-	/* An empty dotlock on a full disk is one, too. */
-	if (io_pwrite_all(fd, buf_span(&text).p, buf_len(&text), 0) < 0 &&
-		!is_impossible(errno))
-		return -1;
-	return 0;
+	int result = fstat(fd, &st);
+	if (result == 0)
+		result = io_pwrite_all(fd, buf_span(&text).p, buf_len(&text), 0);
+	if (close(fd) < 0)
+		result = -1;
+	lock->dev = st.st_dev;
+	lock->ino = st.st_ino;
+	return result;
+}
+
+/* Gives it its name, if nobody else's stands there. 0, or -1: EAGAIN. */
+static int link_fresh(struct mbox_lock *lock)
+{
+	struct stat st;
+	int result = link(lock->fresh, lock->dotlock);
+
+	if (result < 0 && errno == EEXIST && clear_stale(lock->dotlock))
+		result = link(lock->fresh, lock->dotlock);
+	if (result < 0 && errno == EEXIST)
+		errno = EAGAIN;
+	/* NFS may lose the answer of a link that was made. */
+	int error = errno;
+	if (result < 0 && stat(lock->fresh, &st) == 0 && st.st_nlink == 2)
+		result = 0;
+	errno = error;
+	lock->dotted = result == 0;
+	return result;
 }
 
 /* 0: made, or done without; -1: EAGAIN, or another error. */
 static int dot_lock(struct mbox_lock *lock)
 {
-	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int fd = open(lock->dotlock, flags, 0600);
-	if (fd < 0 && errno == EEXIST && clear_stale(lock->dotlock))
-		fd = open(lock->dotlock, flags, 0600);
-	if (fd < 0) {
-		if (is_impossible(errno))
-			return 0;
-		if (errno == EEXIST)
-			errno = EAGAIN;
-		return -1;
-	}
-	int result = fill_dotlock(lock, fd);
+	int result = write_fresh(lock);
+
+	if (result == 0)
+		result = link_fresh(lock);
 	int error = errno;
-	if (close(fd) < 0 && result == 0 && !is_impossible(errno))
-		return -1;
+	(void)unlink(lock->fresh); /* else the next one does */
 	errno = error;
-	return result;
+	return result < 0 && is_impossible(errno) ? 0 : result;
 }
 
 static int try_both(struct mbox_lock *lock, short type)
@@ -158,6 +176,7 @@ int mbox_lock(
 	*lock = (struct mbox_lock){ .fd = fd };
 	snprintf(lock->dotlock, sizeof(lock->dotlock), "%.*s.lock", MAILDROP_PATH_MAX,
 		path);
+	snprintf(lock->fresh, sizeof(lock->fresh), "%s.new", lock->dotlock);
 	while (try_both(lock, write ? F_WRLCK : F_RDLCK) < 0) {
 		if (errno != EAGAIN)
 			return -1;

@@ -14,6 +14,7 @@ struct mbox_lock {
 	dev_t dev; /* of the dotlock that we made */
 	ino_t ino;
 	char dotlock[MAILDROP_PATH_MAX + 8];
+	char fresh[MAILDROP_PATH_MAX + 16]; /* the dotlock before it has its name */
 };
 
 /*
