@@ -68,7 +68,7 @@ static int agree(struct span plain, const struct facts *facts,
 	same = span_eq(msg_get_octets(&in, 0, FACTS_CHALLENGE_MAX),
 		       span_str(facts->challenge)) &&
 	       same;
-	same = span_eq(msg_get_octets(&in, 1, LOGIN_NAME_MAX), login->name) && same;
+	same = span_eq(msg_get_octets(&in, 0, LOGIN_NAME_MAX), login->name) && same;
 	struct span data = msg_get_octets(&in, 0, STEP_DATA_MAX);
 	if (msg_done(&in) < 0 || !same)
 		return refuse(EBADMSG);

@@ -56,6 +56,7 @@ class Auth(hold.Parent):
     def attempt(self, *claims, **facts):
         """Sends claims as a gate would; (number, our end of the verdict channel)."""
         self.number += 1
+        number = facts.pop("number", self.number)
         client, client_end = hold.stream()
         wire, wire_end = hold.stream()
         verdict, verdict_end = hold.seqpacket()
@@ -63,12 +64,12 @@ class Auth(hold.Parent):
             verdict.send(claim)
         facts.setdefault("offered", EVERYTHING)
         facts.setdefault("challenge", CHALLENGE)
-        self.send(hold.connection(self.number, **facts),
+        self.send(hold.connection(number, **facts),
                   [client_end, verdict_end, wire_end])
         for end in (client_end, verdict_end, wire_end):
             end.close()
         self.held = client, wire
-        return self.number, verdict
+        return number, verdict
 
     def decide(self, *claims, **facts):
         """The exit code of an attempt, and how it was logged if it was."""
