@@ -17,6 +17,7 @@ static const struct cli_command *const tables[] = {
 	cli_transfer,
 	cli_app,
 	cli_alias,
+	cli_check,
 };
 
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
@@ -85,7 +86,7 @@ static void list_commands(const char *group)
 		for (const struct cli_command *c = tables[t]; c->words; c++) {
 			if (!group || (strncmp(c->words, group, n) == 0 &&
 					      c->words[n] == ' '))
-				printf("  %-16s %s\n", c->words, c->summary);
+				printf("  %-18s %s\n", c->words, c->summary);
 		}
 	}
 }

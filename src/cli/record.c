@@ -70,14 +70,15 @@ static int take_base64(
 	return end == (const char *)m->text.p + m->text.n ? 0 : -1;
 }
 
+/* One of the line's: a second one is a mistake. */
 static int take_secret(const struct member *m, struct secret *secret)
 {
 	if (m->type == MEMBER_NULL)
 		return 0;
-	return m->type == MEMBER_TEXT && m->text.n && m->text.n <= LOGIN_PASSWORD_MAX &&
-			       !memchr(m->text.p, 0, m->text.n)
-		       ? secret_set(secret, m->text)
-		       : -1;
+	if (m->type != MEMBER_TEXT || !m->text.n || m->text.n > LOGIN_PASSWORD_MAX ||
+		secret->n)
+		return -1;
+	return secret_set(secret, m->text);
 }
 
 static int add_network(void *arg, const struct member *m)

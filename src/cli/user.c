@@ -6,6 +6,7 @@
 #include "cli/user.h"
 
 #include "cli/prompt.h"
+#include "cli/text.h"
 
 #include <errno.h>
 
@@ -37,7 +38,7 @@ static int add_credentials(const struct cli *cli, struct store *store, const cha
 {
 	struct secret password = { 0 };
 	*credentials = (struct credentials){ 0 };
-	if (cli_flag(cli, "no-password"))
+	if (cli_flag(cli, "no-password") || cli_flag(cli, "system"))
 		return 0;
 	int result = prompt_password(cli, name, &password);
 	if (result == 0)
@@ -47,14 +48,29 @@ static int add_credentials(const struct cli *cli, struct store *store, const cha
 	return result;
 }
 
+/* A row for a user of this system: limits and app passwords, no password. */
+static int make_system(const struct cli *cli, struct account *account)
+{
+	uint32_t uid, gid;
+	const char *why;
+	if (!cli_flag(cli, "system"))
+		return 0;
+	account->kind = ACCOUNT_SYSTEM;
+	if (text_owner(account->name, &uid, &gid, &why) == 0)
+		return 0;
+	return cli_error("'%s' as a user of this system: %s", account->name, why);
+}
+
 static int run_add(const struct cli *cli)
 {
 	struct account account = {
 		.kind = ACCOUNT_VIRTUAL, .enabled = true, .main_password = true
 	};
-	struct credentials credentials;
+	struct credentials credentials = { 0 };
 	struct store *store;
 	int result = user_name(cli, 0, account.name);
+	if (result == 0)
+		result = make_system(cli, &account);
 	if (result == 0)
 		result = user_limits(cli, &account);
 	if (result)
@@ -172,15 +188,20 @@ static int run_del(const struct cli *cli)
 }
 
 const struct cli_command cli_user[] = {
-	{ "user add", "NAME [--stdin | --no-password] [--apop]\n    " LIMIT_ARGUMENTS,
+	{ "user add",
+		"NAME [--stdin | --no-password | --system] [--apop]\n   "
+		" " LIMIT_ARGUMENTS,
 		"Add an account to the database",
 		"  --stdin               the password is the first line of standard "
 		"input\n"
 		"  --no-password         without one: app passwords only\n"
+		"  --system              limits for a user of this system, whose "
+		"password is\n"
+		"                        the system's\n"
 		"  --apop                also keep the sealed secret that APOP and\n"
 		"                        CRAM-MD5 need\n" LIMIT_HELP DB_HELP
 		"A missing database is created (0600; its directory 0700).\n",
-		"db= stdin no-password apop " LIMIT_OPTIONS, 1, 1, run_add },
+		"db= stdin no-password system apop " LIMIT_OPTIONS, 1, 1, run_add },
 	{ "user passwd", "NAME [--stdin] [--apop | --no-apop]",
 		"Change an account's password; remembered logins end at once",
 		"  --stdin               the password is the first line of standard "

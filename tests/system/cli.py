@@ -175,6 +175,171 @@ class Configured(Command):
         self.assertIn(f"{path}:3", done.stderr)
 
 
+class AppPasswords(Command):
+    def test_of_a_virtual_account(self):
+        self.add("joe")
+        done = self.db_run("app", "add", "joe", "phone", "--net", "10.0.0.0/8",
+                           "--expires", "90d", "--read-only")
+        password = done.stdout.strip()
+        self.assertRegex(password, r"^([a-km-np-z2-9]{4}-){5}[a-km-np-z2-9]{4}$")
+        done = self.db_run("app", "add", "joe", "tablet", "--json")
+        self.assertNotEqual(json.loads(done.stdout)["password"], password)
+        done = self.db_run("app", "add", "joe", "PHONE", code=1)
+        self.assertIn("that label already", done.stderr)
+        phone, tablet = json.loads(self.db_run("app", "list", "joe", "--json").stdout)
+        self.assertEqual((phone["label"], phone["networks"], phone["read_only"]),
+                         ("phone", ["10.0.0.0/8"], True))
+        self.assertIsNotNone(phone["expires"])
+        self.assertIsNone(phone["last_used"])
+        self.assertIsNone(tablet["expires"])
+        self.assertIn("phone", self.db_run("app", "list", "joe").stdout)
+        self.db_run("app", "del", "joe", "phone")
+        self.db_run("app", "del", "joe", "phone", code=1)
+        self.assertEqual(self.show("joe")["app_passwords"], 1)
+
+    def test_of_a_system_account(self):
+        self.db_run("app", "add", "nobody", "phone")
+        self.assertEqual(self.show("nobody")["kind"], "system")
+        self.db_run("user", "passwd", "nobody", "--stdin", text="x\n", code=1)
+        for name in ("root", "no-such-user"):
+            self.db_run("app", "add", name, "phone", code=1)
+            self.db_run("user", "show", name, code=1)
+
+    def test_labels(self):
+        self.add("joe")
+        for label in ("", "x" * 65, "a\nb"):
+            self.db_run("app", "add", "joe", label, code=2)
+
+
+class OtherNames(Command):
+    def test_aliases(self):
+        self.add("joe@example.org")
+        self.db_run("alias", "add", "joe@example.org", "info@example.org")
+        self.assertEqual(self.show("INFO@example.org")["name"], "joe@example.org")
+        self.assertEqual(self.show("joe@example.org")["aliases"], ["info@example.org"])
+        self.assertEqual(json.loads(self.db_run("alias", "list", "--json").stdout),
+                         [{"alias": "info@example.org", "account": "joe@example.org"}])
+        self.db_run("user", "add", "info@example.org", "--stdin", text="x\n", code=1)
+        self.db_run("user", "del", "info@example.org", code=1)
+        self.db_run("alias", "del", "info@example.org")
+        self.db_run("alias", "del", "info@example.org", code=1)
+        self.db_run("user", "show", "info@example.org", code=1)
+
+    def test_domains(self):
+        self.add("joe@example.org")
+        self.db_run("domain", "add", "net.example", "--alias-of", "example.org", code=1)
+        self.db_run("domain", "add", "example.org")
+        self.db_run("domain", "add", "Net.Example", "--alias-of", "example.org")
+        self.assertEqual(self.show("joe@net.example")["name"], "joe@example.org")
+        self.db_run("domain", "disable", "example.org")
+        self.assertEqual(self.show("joe@example.org")["status"], "disabled")
+        self.db_run("domain", "enable", "example.org")
+        self.assertEqual(self.show("joe@example.org")["status"], "enabled")
+        self.assertEqual(len(json.loads(
+            self.db_run("domain", "list", "--json").stdout)), 2)
+        self.db_run("domain", "del", "example.org")
+        self.db_run("user", "show", "joe@net.example", code=1)
+        for name in ("", "a/b", "a@b", ".x", "x" * 300):
+            self.db_run("domain", "add", name, code=2)
+
+    def test_certificates(self):
+        self.add("joe")
+        pem = os.path.join(self.directory, "cert.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+                        "-keyout", "/dev/null", "-subj", "/CN=joe", "-out", pem],
+                       check=True, capture_output=True)
+        text = subprocess.run(["openssl", "x509", "-in", pem, "-noout", "-fingerprint",
+                               "-sha256"], check=True, capture_output=True, text=True).stdout
+        fingerprint = text.split("=")[1].strip()
+        self.db_run("certificate", "add", "joe", pem, "--label", "laptop")
+        self.assertEqual(
+            json.loads(self.db_run("certificate", "list", "joe", "--json").stdout),
+            [{"fingerprint": fingerprint.replace(":", "").lower(), "label": "laptop"}])
+        self.db_run("certificate", "add", "joe", fingerprint, code=1)
+        self.db_run("certificate", "del", "joe", fingerprint)
+        self.db_run("certificate", "add", "joe", "/etc/passwd", code=1)
+        self.db_run("certificate", "add", "joe", "ab:cd", code=1)
+
+
+class Transfer(Command):
+    LINES = [
+        {"domain": "example.org"},
+        {"domain": "example.net", "alias_of": "example.org", "enabled": False},
+        {"name": "a@example.org", "hash": "{SSHA}yI6cZwQadOA1e+/f+T+H3eCQQhRzYWx0",
+         "aliases": ["a"], "networks": ["10.0.0.0/8"]},
+        {"name": "b@example.org", "password": "\u00f6ffne dich", "apop_secret": "x",
+         "expires": "2037-01-01T00:00:00Z", "maildrop": "maildir:/a/b"},
+        {"name": "c@example.org", "hash": "{PLAIN}x", "uid": 1000, "gid": 1000,
+         "enabled": False, "main_password": False, "read_only": True,
+         "quota_octets": 5, "quota_messages": 6},
+        {"name": "d@example.org", "hash": "{BLF-CRYPT}$2y$05$CCCCCCCCCCCCCCCCCCCCC."
+                                          "E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"},
+    ]
+
+    def lines(self, *records):
+        return "".join(json.dumps(record) + "\n" for record in records)
+
+    def exported(self, db):
+        done = self.run_it("user", "export", "--db", db)
+        records = [json.loads(line) for line in done.stdout.splitlines()]
+        for record in records:
+            record.pop("created", None)
+            for app in record.get("apps", []):
+                app.pop("created")
+        return done.stdout, records
+
+    def test_there_and_back(self):
+        done = self.db_run("user", "import", text=self.lines(*self.LINES))
+        self.assertEqual(done.stdout, "imported: accounts 4, domains 2\n")
+        self.db_run("app", "add", "a", "phone", "--net", "::1", "--expires", "2037-01-01")
+        text, records = self.exported(self.db)
+        self.assertEqual(len(records), 6)
+        other = self.db + ".2"
+        self.run_it("user", "import", "--db", other, text=text)
+        self.assertEqual(self.exported(other)[1], records)
+        self.run_it("user", "import", "--db", other, text=text, code=1)
+        self.run_it("user", "import", "--replace", "--db", other, text=text)
+        self.assertEqual(self.exported(other)[1], records)
+        self.assertEqual(self.show("a")["password"], "ssha")
+        self.assertEqual(self.show("b@example.org")["password"], "argon2id")
+        self.assertTrue(self.show("b@example.org")["apop"])
+        self.assertEqual(self.show("d@example.org")["password"], "blf-crypt")
+        self.assertEqual(len(self.db_run(
+            "user", "export", "a", "c@example.org").stdout.splitlines()), 2)
+
+    def test_dry_run(self):
+        done = self.db_run("user", "import", "--dry-run", text=self.lines(*self.LINES))
+        self.assertIn("would be", done.stdout)
+        self.assertEqual(self.db_run("user", "list", "--json").stdout.strip(), "[]")
+
+    def test_all_or_none(self):
+        good = {"name": "good"}
+        for bad in ({"name": "x", "foo": 1}, {"name": "../a"}, {"name": ""}, {}, [1], 7,
+                    {"name": "a", "uid": 0, "gid": 0}, {"name": "a", "uid": 1},
+                    {"name": "a", "uid": -1, "gid": 1}, {"name": "a", "uid": 1.5, "gid": 1},
+                    {"name": "a", "hash": "{FOO}x"}, {"name": "a", "hash": "x"},
+                    {"name": "a", "hash": "{PLAIN}x", "password": "y"},
+                    {"name": "a", "networks": "any"}, {"name": "a", "networks": [1]},
+                    {"name": "a", "apps": [{"label": "x"}]}, {"name": "a\0b"},
+                    {"name": "a", "password": "a\0b"}, {"name": "a", "scram": [{}]},
+                    {"name": "a", "maildrop": "maildir:../x"}, {"kind": "system"},
+                    {"name": "a", "kind": "system", "password": "x"},
+                    {"name": "GOOD"}, {"name": "a", "aliases": ["good"]},
+                    {"name": "a", "enabled": "yes"}, {"domain": ""},
+                    {"domain": "x", "alias_of": "unknown"}):
+            done = self.db_run("user", "import", text=self.lines(good, bad, good), code=1)
+            self.assertIn("standard input:2: ", done.stderr, bad)
+            self.assertIn("nothing was imported", done.stderr)
+        self.assertEqual(self.db_run("user", "list", "--json").stdout.strip(), "[]")
+
+    def test_many_mistakes(self):
+        done = self.db_run("user", "import", text="x\n" * 100, code=1)
+        self.assertIn("standard input:20: ", done.stderr)
+        self.assertNotIn("standard input:21: ", done.stderr)
+        self.assertIn("and 80 more", done.stderr)
+        self.assertIn("100 mistakes", done.stderr)
+
+
 class Mistakes(Command):
     def test_misuse(self):
         for words in ([], ["user"], ["usr"], ["user", "foo"], ["user", "add"],
