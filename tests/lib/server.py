@@ -314,14 +314,18 @@ class Server:
         context = ssl.create_default_context(cafile=self.chain)
         return context
 
-    def connect(self, kind="pop3", host="127.0.0.1"):
-        """A socket (TLS done for pop3s), nothing read yet."""
-        raw = socket.create_connection((host, self.port(kind, host)), timeout=PATIENCE)
+    def connect(self, kind="pop3", host="127.0.0.1", source=None):
+        """A socket (TLS done for pop3s), nothing read yet. Refusals slow a source
+        down: whoever wants many says from which address, "127.0.1.7"."""
+        raw = socket.create_connection((host, self.port(kind, host)), timeout=PATIENCE,
+                                       source_address=(source, 0) if source else None)
         if kind == "pop3s":
             return self.tls_context().wrap_socket(raw, server_hostname="localhost")
         return raw
 
-    def poplib(self, kind="pop3", host="127.0.0.1", stls=False):
+    def poplib(self, kind="pop3", host="127.0.0.1", stls=False, source=None):
+        if source:
+            return _From(host, self.port(kind, host), source)
         if kind == "pop3s":
             return poplib.POP3_SSL(host, self.port(kind, host), timeout=PATIENCE,
                                    context=self._loose())
@@ -336,12 +340,23 @@ class Server:
         return context
 
 
+class _From(poplib.POP3):
+    """poplib, from a given address."""
+
+    def __init__(self, host, port, source):
+        self._source = source
+        super().__init__(host, port, timeout=PATIENCE)
+
+    def _create_socket(self, timeout):
+        return socket.create_connection((self.host, self.port), timeout,
+                                        source_address=(self._source, 0))
+
+
 def exchange(connection, data, until_close=True):
     """Sends data, reads until the server closes: what a pipelining client sees."""
-    connection.sendall(data)
     received = b""
-    while True:
-        part = connection.recv(65536)
-        if not part:
-            return received
-        received += part
+    with connection:
+        connection.sendall(data)
+        while part := connection.recv(65536):
+            received += part
+    return received

@@ -82,10 +82,11 @@ class Python(unittest.TestCase):
         client.quit()
 
     def test_refused(self):
-        for name, password in (("joe@example.org", "wrong"), ("nobody@example.org", PASSWORD),
-                               ("unixjoe", "wrong"), ("root", PASSWORD), ("../joe", PASSWORD)):
+        for i, (name, password) in enumerate((
+                ("joe@example.org", "wrong"), ("nobody@example.org", PASSWORD),
+                ("unixjoe", "wrong"), ("root", PASSWORD), ("../joe", PASSWORD))):
             with self.subTest(name=name):
-                client = server.poplib()
+                client = server.poplib(source=f"127.0.1.{i + 1}")
                 client.user(name)
                 with self.assertRaisesRegex(poplib.error_proto, r"-ERR \[AUTH\]"):
                     client.pass_(password)
@@ -93,9 +94,10 @@ class Python(unittest.TestCase):
 
     def test_refusals_look_the_same(self):
         replies = set()
-        for name, password in (("joe@example.org", "wrong"), ("nobody@example.org", "x"),
-                               ("unixjoe", "wrong"), ("nounix", "x")):
-            client = server.poplib()
+        for i, (name, password) in enumerate((
+                ("joe@example.org", "wrong"), ("nobody@example.org", "x"),
+                ("unixjoe", "wrong"), ("nounix", "x"))):
+            client = server.poplib(source=f"127.0.2.{i + 1}")
             client.user(name)
             with self.assertRaises(poplib.error_proto) as caught:
                 client.pass_(password)
@@ -167,7 +169,7 @@ class Programs(unittest.TestCase):
                     self.assertEqual(got, WIRE[1])
 
     def test_curl_wrong_password(self):
-        done = run("curl", "-sS", "--user", "joe@example.org:no",
+        done = run("curl", "-sS", "--interface", "127.0.3.1", "--user", "joe@example.org:no",
                    f"pop3://127.0.0.1:{server.port()}/1", check=False)
         self.assertEqual(done.returncode, 67)  # CURLE_LOGIN_DENIED
 
@@ -176,7 +178,7 @@ class Programs(unittest.TestCase):
             return f.read()
 
     def test_fetchmail(self):
-        for options in ("sslproto ''", "sslproto auto sslcertck sslcertfile " + server.chain,
+        for options in ("sslproto ''", "sslproto 'auto' sslcertck sslcertfile " + server.chain,
                         "ssl sslcertck sslcertfile " + server.chain):
             with self.subTest(options=options):
                 kind = "pop3s" if options.startswith("ssl ") else "pop3"
