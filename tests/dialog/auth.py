@@ -1,6 +1,7 @@
 """postern-auth, held by its descriptors: claims good, bad and hostile; and, as root,
 a real PAM with users of its own in a mount namespace."""
 import hashlib
+import json
 import os
 import socket
 import subprocess
@@ -120,7 +121,9 @@ def with_users(test):
 @with_users
 def test_accepted(users):
     with Auth([users.source()]) as auth:
-        assert auth.offered == mechanisms("USER", "PLAIN", "LOGIN")
+        assert auth.offered & mechanisms("USER", "PLAIN", "LOGIN") \
+            == mechanisms("USER", "PLAIN", "LOGIN")
+        assert not auth.offered & mechanisms("APOP", "CRAM-MD5", "EXTERNAL", "XOAUTH2")
         got = auth.accepted(hold.login("joe@example.org", "tanstaaf", "PLAIN"),
                             peer=("2001:db8::7", 4711), tls=True)
         assert got.account == b"joe@example.org"
@@ -407,7 +410,8 @@ def enter_namespace():
     with hold.Directory() as directory:
         environment = dict(os.environ, **{INSIDE: directory})
         done = subprocess.run(["unshare", "--mount", "--propagation", "private",
-                               sys.executable] + sys.argv, env=environment, check=False)
+                               sys.executable, sys.argv[0]], env=environment,
+                              check=False)
     return done.returncode
 
 
@@ -553,6 +557,71 @@ def pam_and_virtual():
                 auth.refused("password", hold.login("joe@example.org", "pass word"))
 
 
+def pam_with_a_record():
+    """App passwords, limits and another name of a system account."""
+    record = os.path.join(os.environ[INSIDE], "counted")
+    service("counted", module("password=x", "record=" + record)
+            + module("record=" + record).replace("auth ", "account ").split("\n")[0]
+            + "\n")
+
+    def asked():
+        with open(record, encoding="ascii") as f:
+            words = [line.split()[0] for line in f]
+        os.unlink(record)
+        return words
+
+    with hold.Directory() as directory:
+        users = Users(directory)
+        app = json.loads(users.postern("app", "add", "joe", "phone", "--read-only",
+                                       "--json"))["password"]
+        users.postern("alias", "add", "joe", "joe.doe@example.org")
+        users.postern("alias", "add", "joe", "locked")
+        sources = [pam_source("counted"), users.source("mail")]
+        with Auth(sources, root=True, remember_seconds=300) as auth:
+            got = auth.accepted(hold.login("joe", app))
+            assert got.uid == 4001 and got.read_only and got.account == b"joe"
+            assert asked() == ["account"], "PAM still says whether joe may"
+            got = auth.accepted(hold.login("joe", "x"))
+            assert not got.read_only
+            assert asked() == ["authenticate", "account"]
+            # remembered: PAM is only asked whether joe may
+            auth.accepted(hold.login("joe", "x"))
+            assert asked() == ["account"]
+            auth.refused("password", hold.login("joe", "y"))
+            assert asked() == ["authenticate"]
+            got = auth.accepted(hold.login("joe.doe@example.org", "x"))
+            assert got.account == b"joe" and got.uid == 4001
+            # no alias takes another Unix user's name
+            auth.refused("password", hold.login("locked", app))
+            users.postern("user", "set", "joe", "--main-password", "off")
+            auth.refused("password", hold.login("joe", "x"))
+            auth.accepted(hold.login("joe", app))
+            users.postern("user", "set", "joe", "--net", "192.0.2.0/24")
+            auth.refused("network", hold.login("joe", app))
+            users.postern("user", "set", "joe", "--net", "any")
+            users.postern("user", "disable", "joe")
+            auth.refused("disabled", hold.login("joe", app))
+            users.postern("user", "enable", "joe")
+            users.postern("app", "del", "joe", "phone")
+            auth.refused("password", hold.login("joe", app))
+
+
+def pam_remembered_until_the_password_changes():
+    with Auth([pam_source()], root=True, remember_seconds=300) as auth:
+        auth.accepted(hold.login("joe", "pass word"))
+        auth.accepted(hold.login("joe", "pass word"))
+        with open("/etc/shadow", encoding="ascii") as f:
+            before = f.read()
+        after = "".join(line.replace("$6$", "!$6$") if line.startswith("joe:") else line
+                        for line in before.splitlines(True))
+        with open("/etc/shadow", "w", encoding="ascii") as f:
+            f.write(after)
+        auth.refused("password", hold.login("joe", "pass word"))
+        with open("/etc/shadow", "w", encoding="ascii") as f:
+            f.write(before)
+        auth.accepted(hold.login("joe", "pass word"))
+
+
 def test_pam():
     if os.getuid() != 0:
         print("not tested without root: PAM")
@@ -565,5 +634,6 @@ if __name__ == "__main__":
     if INSIDE in os.environ:
         furnish()
         hold.run([pam_unix, pam_home, pam_talk, pam_delay,
-                  pam_blocked_module_blocks_nobody_else, pam_and_virtual])
+                  pam_blocked_module_blocks_nobody_else, pam_and_virtual,
+                  pam_with_a_record, pam_remembered_until_the_password_changes])
     hold.run(globals())
