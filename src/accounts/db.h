@@ -25,6 +25,7 @@ struct store {
 	bool read_only; /* the file could only be opened so */
 	bool waits;	/* for other writers, up to deadline */
 	int64_t deadline;
+	int alone;	/* the directory, locked, or -1: see store.c */
 	unsigned depth; /* transactions begun and not ended */
 	char path[STORE_PATH_MAX + 1];
 	char fault[STORE_FAULT_MAX];

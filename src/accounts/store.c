@@ -26,6 +26,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <sodium.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -274,12 +275,29 @@ static int open_whole(struct store *store)
 		       : 0;
 }
 
+/* One at a time: two that want the file for themselves would wait for each other, each
+ * with a shared lock in hand. The directory is locked, since to close another
+ * descriptor of the file would drop SQLite's own locks. */
+static int wait_alone(struct store *store)
+{
+	char path[STORE_PATH_MAX + 1];
+	snprintf(path, sizeof(path), "%s", store->path);
+	store->alone = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (store->alone < 0)
+		return store_fail(store, errno, strerror(errno));
+	for (int tries = 0; flock(store->alone, LOCK_EX | LOCK_NB) < 0; tries++) {
+		if (errno != EWOULDBLOCK || !busy(store, tries))
+			return store_fail_db(store, SQLITE_BUSY);
+	}
+	return 0;
+}
+
 /* No room for the log's index: alone, with the index in memory. */
 static int open_alone(struct store *store)
 {
 	sqlite3_close(store->db);
 	store->db = NULL;
-	if (open_db(store, true) < 0 || set_up(store) < 0 ||
+	if (wait_alone(store) < 0 || open_db(store, true) < 0 || set_up(store) < 0 ||
 		store_exec(store, "PRAGMA locking_mode = EXCLUSIVE") < 0)
 		return -1;
 	return check_schema(store);
@@ -293,6 +311,7 @@ int store_open(struct store **out, const char *path, enum store_mode mode)
 		return -1;
 	}
 	store->mode = mode;
+	store->alone = -1;
 	if (span_to_text(span_str(path), store->path, sizeof(store->path)) < 0)
 		return store_fail(store, ENAMETOOLONG, "path too long");
 	if (password_init() < 0)
@@ -321,5 +340,6 @@ void store_close(struct store *store)
 	if (store->mode >= STORE_WRITE && store->db)
 		checkpoint(store);
 	sqlite3_close(store->db);
+	io_close(&store->alone);
 	free(store);
 }
