@@ -47,7 +47,8 @@ static inline size_t buf_len(const struct buf *b)
 /* What is held, borrowed until the next call that changes the buffer. */
 static inline struct span buf_span(const struct buf *b)
 {
-	return span_of(b->data + b->head, b->tail - b->head);
+	/* NULL + 0 is undefined in C17. */
+	return b->data ? span_of(b->data + b->head, b->tail - b->head) : span_of("", 0);
 }
 
 void buf_put(struct buf *b, const void *p, size_t n);

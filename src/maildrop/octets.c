@@ -15,7 +15,7 @@ static size_t bare(const unsigned char *p, size_t n)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < n; i++)
-		count += p[i] == '\n' && p[i - 1] != '\r';
+		count += p[i] == '\n' && *(p + i - 1) != '\r';
 	return count;
 }
 
