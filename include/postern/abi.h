@@ -34,6 +34,11 @@ enum message_type {
 	MESSAGE_BATON = 9,   /* gate to session */
 	/* auth to the session parent, with descriptors */
 	MESSAGE_IDENTITY = 10,
+	/* of the keeper (keeper.h) */
+	MESSAGE_KEEPER_SETUP = 11,
+	MESSAGE_CHANNEL = 12,	/* master to keeper, with a descriptor */
+	MESSAGE_SIGN = 13,	/* gate to keeper */
+	MESSAGE_SIGNATURE = 14, /* keeper to gate */
 };
 
 #endif

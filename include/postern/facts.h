@@ -2,7 +2,8 @@
  * facts: what the master knows of a connection. The master drew or read every
  * field itself (accept(2), its configuration); no octet of it came from the
  * peer. Sent as MESSAGE_CONNECTION
- *   to the gate parent with the descriptors client, verdict, wire (outer ends),
+ *   to the gate parent with the descriptors client, verdict, wire (outer ends) and,
+ *   when the configuration has a certificate, the outer end to the keeper,
  *   to the auth parent with client, verdict, wire (inner ends).
  */
 #ifndef POSTERN_FACTS_H
@@ -14,7 +15,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-enum { FACTS_CHALLENGE_MAX = 128, FACTS_DESCRIPTORS = 3 };
+enum { FACTS_CHALLENGE_MAX = 128, FACTS_DESCRIPTORS = 3, FACTS_DESCRIPTORS_TLS = 4 };
 
 /* An address and port. IPv4-mapped IPv6 addresses are kept as IPv4. */
 struct netaddr {

@@ -17,14 +17,20 @@ enum {
 	/* pop3-gate, warm parent. Read and closed during its set-up;
 	 * /dev/null when no certificate is configured. */
 	FD_GATE_CERTIFICATE = 4, /* PEM: the chain, leaf first */
-	FD_GATE_KEY = 5,	 /* PEM: the private key */
-	FD_GATE_LAST = FD_GATE_KEY,
+	FD_GATE_LAST = FD_GATE_CERTIFICATE,
 
-	/* pop3-gate, one connection; FD_GATE_WIRE + 1 is kept for the keeper */
+	/* pop3-gate, one connection */
 	FD_GATE_CLIENT = 3,  /* TCP, non-blocking */
 	FD_GATE_VERDICT = 4, /* SEQPACKET, outer end */
 	FD_GATE_WIRE = 5,    /* STREAM, outer end, non-blocking */
-	FD_GATE_CHILD_LAST = FD_GATE_WIRE,
+	FD_GATE_KEEPER = 6,  /* SEQPACKET, outer end; only with a certificate, and
+			      * closed after the handshake */
+	FD_GATE_CHILD_LAST = FD_GATE_KEEPER,
+
+	/* postern-keeper; both read and closed during its set-up */
+	FD_KEEPER_CERTIFICATE = 4, /* PEM: the chain, leaf first */
+	FD_KEEPER_KEY = 5,	   /* PEM: the private key */
+	FD_KEEPER_LAST = FD_KEEPER_KEY,
 
 	/* postern-auth, warm parent */
 	FD_AUTH_SESSION = 4, /* SEQPACKET to the session parent */

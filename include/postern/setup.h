@@ -25,9 +25,8 @@ struct gate_setup {
 	uint32_t login_seconds; /* from the connection to a good login */
 	uint32_t attempts;	/* logins tried per connection */
 	uint32_t bad_commands;	/* per connection */
-	bool certificate;	/* FD_GATE_CERTIFICATE and FD_GATE_KEY hold PEM */
+	bool certificate;	/* FD_GATE_CERTIFICATE holds PEM; there is a keeper */
 	char certificate_path[SETUP_PATH_MAX + 1]; /* for messages only */
-	char key_path[SETUP_PATH_MAX + 1];	   /* for messages only */
 };
 
 enum source_kind {

@@ -105,6 +105,7 @@ static void defaults(struct config *config)
 		.takeover_seconds = 60,
 		.undo_seconds = 7 * 24 * 60 * 60,
 		.user = "_postern",
+		.keeper_user = "_postkey",
 		.runtime = POSTERN_RUNDIR,
 		.state = POSTERN_LOCALSTATEDIR "/state",
 		.programs = POSTERN_LIBEXECDIR,

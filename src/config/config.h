@@ -46,8 +46,9 @@ struct config {
 	uint32_t login_seconds, idle_seconds, takeover_seconds;
 	uint32_t undo_seconds;
 	char hostname[SETUP_HOSTNAME_MAX + 1];
-	char user[SETUP_NAME_MAX + 1];	  /* the gate's Unix user */
-	char runtime[SETUP_PATH_MAX + 1]; /* directory: pid file, locks */
+	char user[SETUP_NAME_MAX + 1];	      /* the gate's Unix user */
+	char keeper_user[SETUP_NAME_MAX + 1]; /* the keeper's */
+	char runtime[SETUP_PATH_MAX + 1];     /* directory: pid file, locks */
 	char state[SETUP_PATH_MAX + 1]; /* directory: the maildrops' caches, journals */
 	char programs[SETUP_PATH_MAX + 1]; /* directory of the domains' programs */
 };

@@ -113,7 +113,8 @@ void config_print(const struct config *config, struct buf *out)
 		config->connections, config->per_source, config->attempts,
 		config->bad_commands, config->logins);
 	put_times(out, config);
-	buf_printf(out, "hostname %s\nuser %s\n", config->hostname, config->user);
+	buf_printf(out, "hostname %s\nuser %s %s\n", config->hostname, config->user,
+		config->keeper_user);
 	put_path(out, "runtime", config->runtime);
 	put_path(out, "state", config->state);
 	put_path(out, "programs", config->programs);

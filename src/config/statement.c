@@ -275,8 +275,11 @@ static void do_hostname(struct parse *parse)
 
 static void do_user(struct parse *parse)
 {
-	if (parse_set(parse, SETTING_USER, "user"))
-		value_user(parse, word(parse, 1), parse->config->user);
+	if (!parse_set(parse, SETTING_USER, "user"))
+		return;
+	value_user(parse, word(parse, 1), parse->config->user);
+	if (word(parse, 2).n)
+		value_user(parse, word(parse, 2), parse->config->keeper_user);
 }
 
 static void do_directory(
@@ -320,7 +323,7 @@ static const struct statement {
 	{ "timeouts", 3, WORDS_MAX, "timeouts NAME TIME ...", do_timeouts },
 	{ "undo", 2, 2, "undo TIME|off", do_undo },
 	{ "hostname", 2, 2, "hostname NAME", do_hostname },
-	{ "user", 2, 2, "user NAME", do_user },
+	{ "user", 2, 3, "user NAME [KEEPER]", do_user },
 	{ "runtime", 2, 2, "runtime DIRECTORY", do_runtime },
 	{ "state", 2, 2, "state DIRECTORY", do_state },
 	{ "programs", 2, 2, "programs DIRECTORY", do_programs },

@@ -3,12 +3,13 @@
  *
  * Runs as: the gate's own user, from before its exec on; never root.
  * Links: libssl and libcrypto.
- * Parent: holds the control channel, the TLS context (with the private key, for now)
- * and the ticket keys; reads facts from the master; never a peer's octet.
- * Child: one connection: its client, verdict channel and wire; no file, no fork,
- * nothing else. Believes the master's facts, and no octet of the client.
- * Fails: a certificate or key that cannot be used ends the parent with EXIT_REFUSED
- * and a line that names the file, so that the master keeps the parent it had.
+ * Parent: holds the control channel, the TLS context (without the private key) and
+ * the ticket keys; reads facts from the master; never a peer's octet.
+ * Child: one connection: its client, verdict channel, wire and, until the handshake,
+ * its channel to the keeper; no file, no fork, nothing else. Believes the master's
+ * facts, and no octet of the client. Fails: a certificate that cannot be used ends the
+ * parent with EXIT_REFUSED and a line that names the file, so that the master keeps the
+ * parent it had.
  */
 #include "base/die.h"
 #include "base/fdtab.h"
@@ -43,10 +44,15 @@ static uint64_t decode(void *self, struct span message)
 	return p->facts.connection;
 }
 
-static void lay_table(const int *fds)
+static int descriptors(const struct program *p)
+{
+	return p->tls.ctx ? FACTS_DESCRIPTORS_TLS : FACTS_DESCRIPTORS;
+}
+
+static void lay_table(const struct program *p, const int *fds)
 {
 	int one = 1;
-	if (fdtab_place(FD_GATE_CLIENT, fds, FACTS_DESCRIPTORS) < 0)
+	if (fdtab_place(FD_GATE_CLIENT, fds, descriptors(p)) < 0)
 		die(EXIT_TEMPORARY, "descriptors");
 	/* Replies are whole when they are written. Inherited by the session. */
 	setsockopt(FD_GATE_CLIENT, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -63,7 +69,7 @@ static _Noreturn void child(void *self, const int *fds)
 {
 	struct program *p = self;
 	struct gate *g = &p->gate;
-	lay_table(fds);
+	lay_table(p, fds);
 	g->setup = &p->setup;
 	g->facts = &p->facts;
 	g->tls = &p->tls;
@@ -86,7 +92,6 @@ static void begin(struct program *p)
 	if (p->setup.certificate && tls_begin(&p->tls, &p->setup) < 0)
 		_exit(EXIT_REFUSED);
 	close(FD_GATE_CERTIFICATE);
-	close(FD_GATE_KEY);
 	if (sandbox_gate_parent() < 0)
 		die(EXIT_TEMPORARY, "sandbox");
 }
@@ -97,7 +102,7 @@ int main(void)
 	warm_ready();
 	warm_run(&(const struct warm_work){
 		.intake = FD_CONTROL,
-		.descriptors = FACTS_DESCRIPTORS,
+		.descriptors = (size_t)descriptors(&program),
 		.decode = decode,
 		.child = child,
 		.self = &program,

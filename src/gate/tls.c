@@ -2,22 +2,24 @@
  * tls: TLS 1.2 and 1.3 by OpenSSL. The context is built in the gate parent, from the
  * administrator's files, before any peer speaks; handshakes run in the children.
  *
- * Only ciphers with forward secrecy and authenticated encryption: the private key
- * signs and never decrypts. No compression, no renegotiation, no early data (a
- * replayed LOGIN or DELE would be one). ALPN "pop3" is confirmed; a client that
- * offers only other protocols is served all the same, because mail clients are
- * built on libraries that offer "http/1.1" for everything.
- * RFC 8446, RFC 5246, RFC 8314 section 4, RFC 9325.
+ * Only ciphers with forward secrecy and authenticated encryption: the private key,
+ * which the keeper has (remote.h), signs and never decrypts. No compression, no
+ * renegotiation, no early data (a replayed LOGIN or DELE would be one). ALPN "pop3" is
+ * confirmed; a client that offers only other protocols is served all the same, because
+ * mail clients are built on libraries that offer "http/1.1" for everything. RFC 8446,
+ * RFC 5246, RFC 8314 section 4, RFC 9325.
  */
 #include "gate/tls.h"
 
 #include "base/io.h"
 #include "base/log.h"
+#include "gate/remote.h"
 #include "postern/fds.h"
 
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <unistd.h>
 
 #define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
 
@@ -72,24 +74,16 @@ static int read_certificate(SSL_CTX *ctx, const char *path)
 	return result;
 }
 
-static int read_key(SSL_CTX *ctx, const struct gate_setup *setup)
+/* The private key itself is the keeper's. */
+static int use_remote_key(SSL_CTX *ctx, const char *path)
 {
-	BIO *pem = BIO_new_fd(FD_GATE_KEY, BIO_NOCLOSE);
-	EVP_PKEY *key =
-		pem ? PEM_read_bio_PrivateKey(pem, NULL, no_passphrase, NULL) : NULL;
-	int result = 0;
-	BIO_free(pem);
-	if (!key)
-		return complain(setup->key_path,
-			"no private key (PEM, without passphrase) can be read from it");
-	if (X509_check_private_key(SSL_CTX_get0_certificate(ctx), key) != 1) {
-		ERR_clear_error();
-		log_line("%s: is not the private key of the certificate in %s",
-			setup->key_path, setup->certificate_path);
-		result = -1;
-	} else if (SSL_CTX_use_PrivateKey(ctx, key) != 1) {
-		result = complain(setup->key_path, "the private key cannot be used");
-	}
+	const EVP_PKEY *public = X509_get0_pubkey(SSL_CTX_get0_certificate(ctx));
+	if (!public || (!EVP_PKEY_is_a(public, "RSA") && !EVP_PKEY_is_a(public, "EC")))
+		return complain(path, "is for neither an RSA nor an ECDSA key");
+	EVP_PKEY *key = remote_key(public);
+	int result = key && SSL_CTX_use_PrivateKey(ctx, key) == 1
+			     ? 0
+			     : complain(path, "the certificate cannot be used");
 	EVP_PKEY_free(key);
 	return result;
 }
@@ -132,12 +126,25 @@ int tls_begin(struct tls *tls, const struct gate_setup *setup)
 		return complain("TLS", "no context");
 	}
 	if (read_certificate(ctx, setup->certificate_path) < 0 ||
-		read_key(ctx, setup) < 0) {
+		use_remote_key(ctx, setup->certificate_path) < 0) {
 		SSL_CTX_free(ctx);
 		return -1;
 	}
 	tls->ctx = ctx;
 	return 0;
+}
+
+static int handshake(struct stream *s, int64_t deadline)
+{
+	for (;;) {
+		int done = SSL_accept(s->ssl);
+		if (done == 1)
+			return 0;
+		if (stream_tls_wait(s, done, deadline) <= 0) {
+			s->broken = true;
+			return -1;
+		}
+	}
 }
 
 int tls_accept(const struct tls *tls, struct stream *s, int64_t deadline)
@@ -150,15 +157,10 @@ int tls_accept(const struct tls *tls, struct stream *s, int64_t deadline)
 		return -1;
 	}
 	s->ssl = ssl;
-	for (;;) {
-		int done = SSL_accept(ssl);
-		if (done == 1)
-			return 0;
-		if (stream_tls_wait(s, done, deadline) <= 0) {
-			s->broken = true;
-			return -1;
-		}
-	}
+	int result = handshake(s, deadline);
+	/* Nothing more will be signed for this connection. */
+	close(FD_GATE_KEEPER);
+	return result;
 }
 
 const char *tls_name(const struct stream *s)

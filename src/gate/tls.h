@@ -14,15 +14,14 @@ struct tls {
 };
 
 /*
- * Reads the certificate chain and the key (PEM) from FD_GATE_CERTIFICATE and
- * FD_GATE_KEY and builds the context. Returns 0; or -1 after a log line that
- * names the file at fault by its path in the set-up. Never asks for a passphrase.
+ * Reads the certificate chain (PEM) from FD_GATE_CERTIFICATE and builds the context.
+ * Returns 0; or -1 after a log line that names the file by its path in the set-up.
  */
 int tls_begin(struct tls *tls, const struct gate_setup *setup);
 
 /*
- * A handshake on the stream, which speaks TLS from then on. Returns 0, or -1:
- * the connection is then of no more use.
+ * A handshake on the stream, which speaks TLS from then on; uses up FD_GATE_KEEPER. 0,
+ * or -1: the connection is then of no more use.
  */
 int tls_accept(const struct tls *tls, struct stream *s, int64_t deadline);
 

@@ -19,7 +19,6 @@ void gate_setup_encode(struct buf *message, const struct gate_setup *setup)
 	msg_put_u32(message, setup->bad_commands);
 	msg_put_u8(message, setup->certificate);
 	put_text(message, setup->certificate_path, SETUP_PATH_MAX);
-	put_text(message, setup->key_path, SETUP_PATH_MAX);
 }
 
 int gate_setup_decode(struct span message, struct gate_setup *setup)
@@ -31,7 +30,6 @@ int gate_setup_decode(struct span message, struct gate_setup *setup)
 	setup->bad_commands = msg_get_u32(&in, UINT32_MAX);
 	setup->certificate = msg_get_bool(&in);
 	msg_get_text(&in, 0, SETUP_PATH_MAX, setup->certificate_path);
-	msg_get_text(&in, 0, SETUP_PATH_MAX, setup->key_path);
 	return msg_done(&in);
 }
 

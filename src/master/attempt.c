@@ -33,6 +33,7 @@ enum {
 static void on_verdict(void *owner, short events);
 static void on_step(void *owner);
 static void on_login(void *owner);
+static void on_sign(void *owner, short events);
 
 static unsigned long long number(const struct row *row)
 {
@@ -58,7 +59,8 @@ void attempt_begin(struct row *row)
 	row->watch.ready = on_verdict;
 	row->step.fire = on_step;
 	row->login.fire = on_login;
-	row->watch.owner = row->step.owner = row->login.owner = row;
+	row->sign.ready = on_sign;
+	row->watch.owner = row->sign.owner = row->step.owner = row->login.owner = row;
 	timer_set(timers, &row->login,
 		row->since + (int64_t)row->generation->config.login_seconds * 1000 +
 			LOGIN_GRACE_MS);
@@ -69,6 +71,10 @@ void attempt_begin(struct row *row)
 void attempt_gate_has(struct row *row)
 {
 	row->parts |= PART_GATE;
+	/* Without it a handshake would fail, and no more. */
+	if (row->keeper >= 0 &&
+		poller_watch(row->master->poller, &row->sign, row->keeper, POLLIN) < 0)
+		io_close(&row->keeper);
 	watch(row, POLLIN);
 }
 
@@ -97,6 +103,7 @@ static void part(struct row *row)
 {
 	struct master *m = row->master;
 	poller_forget(m->poller, &row->watch);
+	poller_forget(m->poller, &row->sign);
 	timer_stop(&m->timers, &row->step);
 	timer_stop(&m->timers, &row->login);
 	if (row->state == ROW_QUEUED)
@@ -168,6 +175,17 @@ static void on_verdict(void *owner, short events)
 		part(row);
 	else if (row->state == ROW_WAITING)
 		claim(row);
+}
+
+/* A handshake: the keeper reads what the gate wants signed. Once for a connection. */
+static void on_sign(void *owner, short events)
+{
+	struct row *row = owner;
+	poller_forget(row->master->poller, &row->sign);
+	if (events & POLLHUP)
+		io_close(&row->keeper);
+	else
+		errand_work(row, DOMAIN_KEEPER);
 }
 
 void attempt_turns(struct master *m)
@@ -318,7 +336,7 @@ static void lose(void *context, struct row *row)
 	if (d->kind == DOMAIN_AUTH && row->parts & PART_AUTH &&
 		!row->errand[DOMAIN_AUTH].work) {
 		auth_ended(row, SIGKILL);
-	} else if (d->kind != DOMAIN_AUTH) {
+	} else if (d->kind == DOMAIN_GATE || d->kind == DOMAIN_SESSION) {
 		row->parts &=
 			~(unsigned)(d->kind == DOMAIN_GATE ? PART_GATE : PART_SESSION);
 	}

@@ -27,6 +27,7 @@ static const char *const programs[DOMAINS] = {
 	[DOMAIN_GATE] = "pop3-gate",
 	[DOMAIN_AUTH] = "postern-auth",
 	[DOMAIN_SESSION] = "pop3-session",
+	[DOMAIN_KEEPER] = "postern-keeper",
 };
 
 const char *domain_program(enum domain_kind kind)

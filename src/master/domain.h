@@ -17,6 +17,7 @@ enum domain_kind {
 	DOMAIN_GATE,
 	DOMAIN_AUTH,
 	DOMAIN_SESSION,
+	DOMAIN_KEEPER, /* with a certificate only */
 	DOMAINS,
 };
 

@@ -1,6 +1,6 @@
 /*
  * errand: see errand.h. The gate gets the client and the outer ends, made here
- * at the moment they are given away; auth gets the inner ends.
+ * at the moment they are given away; auth gets the inner ends, the keeper its own.
  */
 #include "master/errand.h"
 
@@ -10,6 +10,7 @@
 #include "master/attempt.h"
 #include "master/generation.h"
 #include "master/master.h"
+#include "postern/keeper.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -24,14 +25,13 @@ static bool is_full(int error)
 	return error == EAGAIN || error == ENOBUFS || error == ETOOMANYREFS;
 }
 
-static int send_facts(const struct row *row, int control, const int fds[3])
+static int send_facts(const struct row *row, int control, const int *fds, size_t n)
 {
 	unsigned char storage[MESSAGE_SMALL];
 	struct buf message;
 	buf_fixed(&message, storage, sizeof(storage));
 	facts_encode(&message, &row->facts);
-	return fdpass_send(
-		control, buf_span(&message), fds, FACTS_DESCRIPTORS, MSG_DONTWAIT);
+	return fdpass_send(control, buf_span(&message), fds, n, MSG_DONTWAIT);
 }
 
 static void close_pair(int pair[2])
@@ -40,25 +40,63 @@ static void close_pair(int pair[2])
 	io_close(&pair[1]);
 }
 
+/* The inner ends are 0 of each pair, the outer ones 1. */
+struct pairs {
+	int verdict[2], wire[2], keeper[2];
+};
+
+static int make_pairs(struct pairs *p, bool keeper)
+{
+	*p = (struct pairs){ { -1, -1 }, { -1, -1 }, { -1, -1 } };
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p->verdict) < 0 ||
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+			p->wire) < 0)
+		return -1;
+	return keeper ? socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, p->keeper)
+		      : 0;
+}
+
 static int give_to_gate(struct row *row, int control)
 {
-	int verdict[2] = { -1, -1 }, wire[2] = { -1, -1 };
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, verdict) == 0 &&
-		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
-			wire) == 0 &&
-		send_facts(row, control, (int[]){ row->client, verdict[1], wire[1] }) ==
-			0) {
-		close(verdict[1]);
-		close(wire[1]);
-		row->verdict = verdict[0];
-		row->wire = wire[0];
-		return 0;
+	struct pairs p;
+	bool keeper = row->generation->certificate >= 0;
+	if (make_pairs(&p, keeper) == 0) {
+		int outer[] = { row->client, p.verdict[1], p.wire[1], p.keeper[1] };
+		size_t n = keeper ? FACTS_DESCRIPTORS_TLS : FACTS_DESCRIPTORS;
+		if (send_facts(row, control, outer, n) == 0) {
+			close(p.verdict[1]);
+			close(p.wire[1]);
+			io_close(&p.keeper[1]);
+			row->verdict = p.verdict[0];
+			row->wire = p.wire[0];
+			row->keeper = p.keeper[0];
+			return 0;
+		}
 	}
 	int error = errno;
-	close_pair(verdict);
-	close_pair(wire);
+	close_pair(p.verdict);
+	close_pair(p.wire);
+	close_pair(p.keeper);
 	errno = error;
 	return -1;
+}
+
+static int give_to_auth(const struct row *row, int control)
+{
+	int inner[] = { row->client, row->verdict, row->wire };
+	return send_facts(row, control, inner, FACTS_DESCRIPTORS);
+}
+
+static int give_to_keeper(struct row *row, int control)
+{
+	unsigned char storage[MESSAGE_SMALL];
+	struct buf message;
+	buf_fixed(&message, storage, sizeof(storage));
+	keeper_channel_encode(&message, row->facts.connection);
+	if (fdpass_send(control, buf_span(&message), &row->keeper, 1, MSG_DONTWAIT) < 0)
+		return -1;
+	io_close(&row->keeper);
+	return 0;
 }
 
 static int send_kill(const struct row *row, int control)
@@ -72,15 +110,19 @@ static int send_kill(const struct row *row, int control)
 
 static int hand_over(struct row *row, struct domain *d)
 {
-	int inner[] = { row->client, row->verdict, row->wire };
-	int result = d->kind == DOMAIN_GATE ? give_to_gate(row, d->control)
-					    : send_facts(row, d->control, inner);
-	if (result == 0) {
-		row->errand[d->kind].work = false;
-		if (d->kind == DOMAIN_GATE)
-			attempt_gate_has(row);
-	}
-	return result;
+	int result;
+	if (d->kind == DOMAIN_GATE)
+		result = give_to_gate(row, d->control);
+	else if (d->kind == DOMAIN_KEEPER)
+		result = give_to_keeper(row, d->control);
+	else
+		result = give_to_auth(row, d->control);
+	if (result < 0)
+		return -1;
+	row->errand[d->kind].work = false;
+	if (d->kind == DOMAIN_GATE)
+		attempt_gate_has(row);
+	return 0;
 }
 
 /* 0: nothing is left to do for this row here. -1: try again later. */

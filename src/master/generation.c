@@ -1,6 +1,6 @@
 /*
  * generation: what the configuration means for each domain, and the life of the
- * three warm parents: set-up, READY before a deadline, starting again, slower
+ * warm parents: set-up, READY before a deadline, starting again, slower
  * and slower when one dies at birth.
  */
 #include "master/generation.h"
@@ -13,6 +13,7 @@
 #include "master/master.h"
 #include "master/place.h"
 #include "postern/abi.h"
+#include "postern/keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,7 @@ enum {
 	AGAIN_FIRST_MS = 250, /* the first wait after such a death */
 	AGAIN_MOST_MS = 60000,
 	REPORTS_AT_ONCE = 64,
+	KEEPERS_MOST = 16,
 };
 
 static void on_control(void *owner, short events);
@@ -41,31 +43,47 @@ static int open_pem(const char *path, const char *what)
 	return fd;
 }
 
-static bool find_user(struct generation *g)
+static bool find_user(
+	const struct master *m, const char *name, struct unprivileged *found)
 {
-	const char *name = g->config.user;
-	if (!g->master->root)
+	if (!m->root)
 		return true;
 	errno = 0;
 	const struct passwd *user = getpwnam(name);
 	if (!user || user->pw_uid == 0 || user->pw_gid == 0) {
-		log_line(user ? "the gate's user %s must not be root"
-			      : "the gate's user %s does not exist",
+		log_line(user ? "the user %s must not be root"
+			      : "the user %s does not exist",
 			name);
 		return false;
 	}
-	g->uid = user->pw_uid;
-	g->gid = user->pw_gid;
+	found->uid = user->pw_uid;
+	found->gid = user->pw_gid;
 	return true;
+}
+
+/* The key's user holds nothing else, so it must be nobody else. */
+static bool find_users(struct generation *g)
+{
+	bool good = find_user(g->master, g->config.user, &g->gate_user);
+	if (!g->config.certificate[0])
+		return good;
+	good = find_user(g->master, g->config.keeper_user, &g->keeper_user) && good;
+	if (good && g->master->root && g->gate_user.uid == g->keeper_user.uid) {
+		log_line("the keeper's user must not be the gate's");
+		return false;
+	}
+	return good;
 }
 
 static bool open_all(struct generation *g)
 {
-	bool good = find_user(g);
+	bool good = find_users(g);
 	if (g->config.certificate[0]) {
 		g->certificate = open_pem(g->config.certificate, "certificate");
+		g->keeper_certificate = open_pem(g->config.certificate, "certificate");
 		g->key = open_pem(g->config.key, "key");
-		good = good && g->certificate >= 0 && g->key >= 0;
+		good = good && g->certificate >= 0 && g->keeper_certificate >= 0 &&
+		       g->key >= 0;
 	}
 	g->locks =
 		place_open(g->check ? "/" : g->config.runtime, g->check ? "" : "locks");
@@ -93,8 +111,8 @@ struct generation *generation_new(
 	g->master = master;
 	g->config = *config;
 	g->check = check;
-	g->auth_end = g->session_end = g->certificate = g->key = g->locks = g->states =
-		-1;
+	g->auth_end = g->session_end = g->certificate = g->keeper_certificate = g->key =
+		g->locks = g->states = -1;
 	for (int kind = 0; kind < DOMAINS; kind++)
 		g->domains[kind] = (struct domain){
 			.kind = (enum domain_kind)kind,
@@ -122,7 +140,6 @@ static void encode_gate(struct buf *message, const struct generation *g)
 	memcpy(setup.hostname, g->config.hostname, sizeof(setup.hostname));
 	memcpy(setup.certificate_path, g->config.certificate,
 		sizeof(setup.certificate_path));
-	memcpy(setup.key_path, g->config.key, sizeof(setup.key_path));
 	gate_setup_encode(message, &setup);
 }
 
@@ -154,17 +171,40 @@ static void encode_session(struct buf *message, const struct generation *g)
 			 });
 }
 
+/* One that signs for each processor. */
+static void encode_keeper(struct buf *message, const struct generation *g)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	struct keeper_setup setup = { .workers = 1 };
+	if (processors > 1)
+		setup.workers =
+			processors < KEEPERS_MOST ? (uint32_t)processors : KEEPERS_MOST;
+	memcpy(setup.certificate_path, g->config.certificate,
+		sizeof(setup.certificate_path));
+	memcpy(setup.key_path, g->config.key, sizeof(setup.key_path));
+	keeper_setup_encode(message, &setup);
+}
+
+/* Opened once, and read from the start by each process that gets it. */
+static void rewind_pem(int fd)
+{
+	if (fd >= 0 && lseek(fd, 0, SEEK_SET) < 0)
+		log_line("the certificate or its key is no file");
+}
+
 /* The descriptors behind FD_CONTROL, as include/postern/fds.h has them. */
 static int list_descriptors(
 	const struct generation *g, enum domain_kind kind, int fds[3])
 {
 	switch (kind) {
 	case DOMAIN_GATE:
-		/* The gate reads them from the start, every time. */
-		if (g->certificate >= 0 && (lseek(g->certificate, 0, SEEK_SET) < 0 ||
-						   lseek(g->key, 0, SEEK_SET) < 0))
-			log_line("the certificate or its key is no file");
+		rewind_pem(g->certificate);
 		fds[0] = g->certificate;
+		return 1;
+	case DOMAIN_KEEPER:
+		rewind_pem(g->keeper_certificate);
+		rewind_pem(g->key);
+		fds[0] = g->keeper_certificate;
 		fds[1] = g->key;
 		return 2;
 	case DOMAIN_AUTH:
@@ -185,6 +225,7 @@ static int start(struct domain *d)
 		[DOMAIN_GATE] = encode_gate,
 		[DOMAIN_AUTH] = encode_auth,
 		[DOMAIN_SESSION] = encode_session,
+		[DOMAIN_KEEPER] = encode_keeper,
 	};
 	struct generation *g = d->generation;
 	struct master *m = g->master;
@@ -195,13 +236,15 @@ static int start(struct domain *d)
 	encode[d->kind](&message, g);
 	if (!buf_ok(&message))
 		bug("a set-up message that does not fit");
+	const struct unprivileged *user =
+		d->kind == DOMAIN_KEEPER ? &g->keeper_user : &g->gate_user;
 	struct domain_launch launch = {
 		.programs = g->config.programs,
 		.fds = fds,
 		.fds_n = list_descriptors(g, d->kind, fds),
-		.drop = m->root && d->kind == DOMAIN_GATE,
-		.uid = g->uid,
-		.gid = g->gid,
+		.drop = m->root && (d->kind == DOMAIN_GATE || d->kind == DOMAIN_KEEPER),
+		.uid = user->uid,
+		.gid = user->gid,
 		.setup = buf_span(&message),
 	};
 	if (domain_start(d, &launch) < 0)
@@ -239,16 +282,24 @@ static void start_or_wait(struct domain *d)
 		master_generation_failed(d->generation->master, d->generation);
 }
 
+/* Without a certificate there is nothing to keep. */
+static bool is_wanted(const struct generation *g, enum domain_kind kind)
+{
+	return kind != DOMAIN_KEEPER || g->certificate >= 0;
+}
+
 void generation_start(struct generation *g)
 {
 	for (int kind = 0; kind < DOMAINS && !g->ending; kind++)
-		start_or_wait(&g->domains[kind]);
+		if (is_wanted(g, (enum domain_kind)kind))
+			start_or_wait(&g->domains[kind]);
 }
 
 bool generation_is_ready(const struct generation *g)
 {
 	for (int kind = 0; kind < DOMAINS; kind++)
-		if (g->domains[kind].state != DOMAIN_READY)
+		if (is_wanted(g, (enum domain_kind)kind) &&
+			g->domains[kind].state != DOMAIN_READY)
 			return false;
 	return true;
 }
@@ -294,7 +345,7 @@ static void hear(struct domain *d, int most)
 			became_ready(d);
 		else if (report.kind == REPORT_OFFER && d->kind == DOMAIN_AUTH)
 			d->generation->mechanisms = report.mechanisms;
-		else if (report.connection)
+		else if (report.connection && d->kind != DOMAIN_KEEPER)
 			attempt_report(d, &report);
 	}
 	if (more < 0)
@@ -385,6 +436,7 @@ void generation_free(struct generation *g)
 {
 	generation_end(g);
 	io_close(&g->certificate);
+	io_close(&g->keeper_certificate);
 	io_close(&g->key);
 	io_close(&g->locks);
 	io_close(&g->states);

@@ -1,5 +1,5 @@
 /*
- * generation: one configuration and the three warm parents that serve by it.
+ * generation: one configuration and the warm parents that serve by it.
  * A reload makes a new one beside the old; when all of the new one are READY the
  * old one gets no more work and ends with its last connection.
  */
@@ -16,12 +16,16 @@ struct generation {
 	struct config config;
 	struct domain domains[DOMAINS];
 	int auth_end,
-		session_end;  /* of the channel between the two; held here, so
-				 that one of them can start again without the other */
-	int certificate, key; /* -1: no TLS */
-	int locks, states;    /* directories */
-	uid_t uid;	      /* the gate's */
-	gid_t gid;
+		session_end; /* of the channel between the two; held here, so
+				that one of them can start again without the other */
+	/* -1: no TLS. Opened once for each of the two that read it: they would share
+	 * an offset. */
+	int certificate, keeper_certificate, key;
+	int locks, states; /* directories */
+	struct unprivileged {
+		uid_t uid;
+		gid_t gid;
+	} gate_user, keeper_user;
 	uint32_t mechanisms; /* that auth offered */
 	bool check;	     /* only to see whether it would start */
 	bool served;	     /* it was current once: what dies is started again */

@@ -69,7 +69,12 @@ struct row *row_new(struct rows *rows, struct timers *timers)
 	struct row *row = rows->free;
 	rows->free = row->free_next;
 	*row = (struct row){
-		.client = -1, .verdict = -1, .wire = -1, .watch = { .fd = -1 }
+		.client = -1,
+		.verdict = -1,
+		.wire = -1,
+		.keeper = -1,
+		.watch = { .fd = -1 },
+		.sign = { .fd = -1 },
 	};
 	row->facts.connection = ++rows->last;
 	row->hash_next = *bucket(rows, row->facts.connection);
@@ -101,6 +106,7 @@ void row_close(struct row *row)
 	io_close(&row->client);
 	io_close(&row->verdict);
 	io_close(&row->wire);
+	io_close(&row->keeper);
 }
 
 void row_free(struct rows *rows, struct row *row)

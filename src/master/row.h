@@ -6,6 +6,7 @@
 #ifndef POSTERN_MASTER_ROW_H
 #define POSTERN_MASTER_ROW_H
 
+#include "master/domain.h"
 #include "master/poller.h"
 #include "master/source.h"
 #include "master/timer.h"
@@ -60,7 +61,9 @@ struct row {
 	int32_t session_pid;
 
 	int client, verdict, wire; /* inner ends; -1 when given up */
+	int keeper;		   /* inner end, until it turns readable; or -1 */
 	struct watch watch;	   /* on verdict */
+	struct watch sign;	   /* on keeper */
 	struct timer step;	   /* of the state */
 	struct timer login;	   /* from accept(2) to a good login */
 
@@ -68,7 +71,7 @@ struct row {
 	struct {
 		struct row *next;
 		bool listed, work, kill;
-	} errand[3];
+	} errand[DOMAINS];
 
 	struct row *queue_before, *queue_after; /* QUEUED */
 	struct row *hash_next, *free_next;

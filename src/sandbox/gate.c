@@ -4,10 +4,7 @@
  */
 #include "sandbox/sandbox.h"
 
-#include "sandbox/landlock.h"
 #include "sandbox/steps.h"
-
-#include <unistd.h>
 
 #include "filters.h"
 
@@ -16,23 +13,10 @@ enum {
 	GATE_DATA = 64 << 20, /* octets */
 };
 
-/* No file at all. */
-static int no_files(void)
-{
-	if (landlock_version() == 0)
-		return 0;
-	int ruleset = landlock_ruleset();
-	if (ruleset < 0)
-		return -1;
-	int result = landlock_enforce(ruleset);
-	close(ruleset);
-	return result;
-}
-
 int sandbox_gate_parent(void)
 {
 	if (step_begin() < 0 || sandbox_before_drop() < 0 || step_capabilities(0) < 0 ||
-		no_files() < 0)
+		step_no_files() < 0)
 		return -1;
 	return STEP_FILTER(gate_parent);
 }

@@ -157,6 +157,18 @@ int step_begin(void)
 	return 0;
 }
 
+int step_no_files(void)
+{
+	if (landlock_version() == 0)
+		return 0;
+	int ruleset = landlock_ruleset();
+	if (ruleset < 0)
+		return -1;
+	int result = landlock_enforce(ruleset);
+	close(ruleset);
+	return result;
+}
+
 int sandbox_auth(void)
 {
 	return step_begin();

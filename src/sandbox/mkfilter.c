@@ -218,6 +218,18 @@ static void gate(scmp_filter_ctx ctx)
 	allow_abort_self(ctx);
 }
 
+static void keeper_parent(scmp_filter_ctx ctx)
+{
+	allow_warm(ctx);
+}
+
+static void keeper(scmp_filter_ctx ctx)
+{
+	allow_common(ctx);
+	allow(ctx, "recvmsg");
+	allow_abort_self(ctx);
+}
+
 static void session_parent(scmp_filter_ctx ctx)
 {
 	allow_warm(ctx);
@@ -268,6 +280,8 @@ int main(void)
 	printf("/* Made by mkfilter. */\n");
 	make("gate_parent", gate_parent);
 	make("gate", gate);
+	make("keeper_parent", keeper_parent);
+	make("keeper", keeper);
 	make("session_parent", session_parent);
 	make("session", session);
 	if (fflush(stdout) != 0)

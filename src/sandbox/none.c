@@ -33,6 +33,17 @@ int sandbox_gate(void)
 	return setrlimit(RLIMIT_NPROC, &none);
 }
 
+int sandbox_keeper_parent(void)
+{
+	return no_core();
+}
+
+int sandbox_keeper(void)
+{
+	const struct rlimit none = { 0, 0 };
+	return setrlimit(RLIMIT_NPROC, &none);
+}
+
 int sandbox_auth(void)
 {
 	return no_core();

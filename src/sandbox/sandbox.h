@@ -40,6 +40,13 @@ int sandbox_gate_parent(void);
  * sandbox_gate_parent(). */
 int sandbox_gate(void);
 
+/* The keeper, which has read its key: starts its workers and waits for them. */
+int sandbox_keeper_parent(void);
+
+/* One of them: memory, and channels that it is given. No file, no fork. On top of
+ * sandbox_keeper_parent(). */
+int sandbox_keeper(void);
+
 /* The auth parent and its children: PAM modules may do much, so: non-dumpable,
  * no core files, no new privileges. */
 int sandbox_auth(void);

@@ -16,6 +16,9 @@ int step_begin(void);
 /* Keeps of the capabilities only those in the set keep (bits 1 << CAP_x). */
 int step_capabilities(uint32_t keep);
 
+/* No file at all (Landlock). */
+int step_no_files(void);
+
 /* A process at the end of the line: no process of its own, no descriptor from
  * that number on, no more octets of data. */
 int step_limits(rlim_t descriptors, rlim_t data);

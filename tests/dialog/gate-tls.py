@@ -10,7 +10,7 @@ import ssl
 import subprocess
 
 import hold
-from gates import (CERTIFICATES, Connection, client_context, implicit, parent, resident,
+from gates import (CERTIFICATES, Connection, Gate, client_context, implicit, resident,
                    with_tls)
 
 VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
@@ -264,18 +264,71 @@ def test_a_session_that_does_not_read_stops_the_client():
 # --- certificates -----------------------------------------------------------------------------
 
 def test_unusable_certificates_are_named():
-    chain, key = CERTIFICATES.pair("ec")
-    other, _ = CERTIFICATES.pair("ec", "other.example.org")
-    empty = CERTIFICATES.empty()
-    sealed = CERTIFICATES.path("sealed.key")
-    subprocess.run(["openssl", "ec", "-aes128", "-in", key, "-out", sealed, "-passout",
-                    "pass:x"], check=True, stderr=subprocess.DEVNULL)
-    for certificate, private, at_fault in (
-            (other, key, key), (empty, key, empty), (chain, empty, empty),
-            (key, key, key), (chain, chain, chain), (chain, sealed, sealed)):
-        gate = parent(certificate, private, ready=False)
-        gate.expect_log(re.escape(at_fault))
+    _, key = CERTIFICATES.pair("ec")
+    for certificate in (CERTIFICATES.empty(), key):
+        gate = Gate(certificate, ready=False)
+        gate.expect_log(re.escape(certificate))
         gate.wait(hold.EXIT_REFUSED)
+
+
+# --- the keeper -------------------------------------------------------------------------------
+
+def test_the_gate_never_has_the_key():
+    """Neither its descriptors nor its memory hold the private key."""
+    if os.getuid() != 0:
+        return
+    chain, key = CERTIFICATES.pair("rsa")
+    secret = private_octets(key)
+    with Gate(chain, key) as gate, implicit(gate) as c:
+        c.log_in()
+        assert sorted(hold.descriptors(c.pid)) == [0, 1, 2, 3, 5]
+        for pid in (c.pid, gate.pid):
+            assert not any(part in memory(pid) for part in secret), pid
+        # This search would have found it.
+        assert any(part in memory(gate.keeper.pid) for part in secret)
+
+
+def private_octets(key):
+    """The primes of an RSA key, as OpenSSL keeps them in memory: little-endian."""
+    text = subprocess.run(["openssl", "rsa", "-in", key, "-noout", "-text"], check=True,
+                          capture_output=True, text=True).stdout
+    parts = []
+    for name in ("prime1", "prime2", "privateExponent"):
+        digits = re.search(name + r":\s*((?:\s*[0-9a-f]{2}:?)+)", text).group(1)
+        octets = bytes.fromhex(re.sub(r"[\s:]", "", digits)).lstrip(b"\0")
+        parts += [octets[:32], octets[::-1][:32]]
+    return parts
+
+
+def memory(pid):
+    """Everything that a process can read of its own memory."""
+    got = []
+    with open("/proc/%d/maps" % pid, encoding="utf-8") as maps, \
+            open("/proc/%d/mem" % pid, "rb", buffering=0) as mem:
+        for line in maps:
+            span, rights = line.split()[:2]
+            start, end = (int(word, 16) for word in span.split("-"))
+            if rights[0] == "r" and "[v" not in line:
+                with contextlib.suppress(OSError):
+                    mem.seek(start)
+                    got.append(mem.read(end - start))
+    return b"".join(got)
+
+
+def test_no_keeper_no_handshake():
+    """The connection ends; the gate goes on."""
+    with with_tls() as gate:
+        gate.keeper.close()
+        for _ in range(2):
+            with Connection(gate, listener=hold.LISTENER_POP3S, tls=True) as c:
+                try:
+                    c.start_tls()
+                    raise AssertionError("a handshake without a key")
+                except (ssl.SSLError, OSError):
+                    pass
+                c.close()
+                gate.expect_end(c.number, hold.EXIT_DONE)
+        gate.keeper = None
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 #include "ipc/msg.h"
 #include "postern/facts.h"
 #include "postern/identity.h"
+#include "postern/keeper.h"
 #include "postern/login.h"
 #include "postern/report.h"
 #include "postern/setup.h"
@@ -37,6 +38,19 @@ ROUND_TRIP(verdict, struct verdict)
 ROUND_TRIP(gate_setup, struct gate_setup)
 ROUND_TRIP(auth_setup, struct auth_setup)
 ROUND_TRIP(session_setup, struct session_setup)
+
+ROUND_TRIP(keeper_setup, struct keeper_setup)
+ROUND_TRIP(keeper_sign, struct keeper_sign)
+
+static void signatures(struct span message, struct buf *again)
+{
+	struct span signature;
+	if (keeper_signature_decode(message, &signature) == 0) {
+		keeper_signature_encode(again, signature);
+		expect_same(message, again);
+	}
+	buf_reset(again);
+}
 
 static void kills(struct span message, struct buf *again)
 {
@@ -73,6 +87,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	gate_setup(message, &again);
 	auth_setup(message, &again);
 	session_setup(message, &again);
+	keeper_setup(message, &again);
+	keeper_sign(message, &again);
+	signatures(message, &again);
 	kills(message, &again);
 	batons(message, &again);
 	buf_free(&again);

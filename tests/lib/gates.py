@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 
 import hold
@@ -51,18 +52,54 @@ class Certificates:
 CERTIFICATES = Certificates()
 
 
-def parent(certificate=None, key=None, ready=True, **setup):
-    """A gate parent, with TLS if a certificate's path is given."""
-    with contextlib.ExitStack() as files:
-        paths = (certificate or os.devnull, key or os.devnull)
-        fds = [files.enter_context(open(path, "rb")) for path in paths]
-        if certificate:
-            setup.update(certificate=True, certificate_path=certificate, key_path=key)
-        return hold.Parent("pop3-gate", hold.gate_setup(**setup), fds, ready)
+def keeper(certificate, key, ready=True, workers=2):
+    """A keeper with this key."""
+    with open(certificate, "rb") as chain, open(key, "rb") as private:
+        return hold.Parent(
+            "postern-keeper",
+            hold.keeper_setup(workers=workers, certificate_path=certificate, key_path=key),
+            [chain, private], ready)
+
+
+class Gate(hold.Parent):
+    """A gate parent; with the path of a certificate, one that does TLS, and with its
+    key, the keeper beside it."""
+
+    def __init__(self, certificate=None, key=None, ready=True, **setup):
+        self.keeper = keeper(certificate, key) if key else None
+        self.tls = certificate is not None
+        if self.tls:
+            setup.update(certificate=True, certificate_path=certificate)
+        with open(certificate or os.devnull, "rb") as chain:
+            super().__init__("pop3-gate", hold.gate_setup(**setup), [chain], ready)
+
+    def pass_on(self, number, inner):
+        """As the master does: the keeper gets the inner end when it is readable."""
+        def wait():
+            with inner, contextlib.suppress(OSError):
+                if hold.readable(inner, hold.PATIENCE) \
+                        and inner.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                    self.keeper.send(hold.channel(number), [inner])
+        threading.Thread(target=wait, daemon=True).start()
+
+    def close(self):
+        super().close()
+        if self.keeper:
+            self.keeper.close()
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None and self.keeper:
+            self.keeper.__exit__(kind, value, trace)
+        super().__exit__(kind, value, trace)
+
+
+def parent(**setup):
+    """A gate parent without TLS."""
+    return Gate(**setup)
 
 
 def with_tls(kind="ec", **setup):
-    return parent(*CERTIFICATES.pair(kind), **setup)
+    return Gate(*CERTIFICATES.pair(kind), **setup)
 
 
 class Connection:
@@ -77,9 +114,14 @@ class Connection:
         self.verdict, verdict = hold.seqpacket()
         self.wire, wire = hold.stream()
         self.held = b""
-        gate.send(hold.connection(self.number, **facts), [self.server, verdict, wire])
-        verdict.close()
-        wire.close()
+        theirs = [self.server, verdict, wire]
+        if gate.tls:
+            inner, outer = hold.seqpacket()
+            gate.pass_on(self.number, inner)
+            theirs.append(outer)
+        gate.send(hold.connection(self.number, **facts), theirs)
+        for end in theirs[1:]:
+            end.close()
         self.pid = gate.expect(hold.REPORT_STARTED, self.number).pid
         if greet and facts.get("listener") != hold.LISTENER_POP3S:
             self.greeting = self.line()

@@ -21,7 +21,7 @@ import time
 ABI = 1
 MESSAGE_MAX = 16384
 (GATE_SETUP, AUTH_SETUP, SESSION_SETUP, CONNECTION, KILL, REPORT, LOGIN, VERDICT,
- BATON, IDENTITY) = range(1, 11)
+ BATON, IDENTITY, KEEPER_SETUP, CHANNEL, SIGN, SIGNATURE) = range(1, 15)
 LISTENER_POP3, LISTENER_POP3S = 1, 2
 (REPORT_READY, REPORT_STARTED, REPORT_ENDED, REPORT_ACCEPTED,
  REPORT_OFFER) = range(1, 6)
@@ -119,10 +119,31 @@ class In:
 # --- messages, in the order of include/postern ---------------------------------
 
 def gate_setup(hostname="mail.example.org", login_seconds=60, attempts=5,
-               bad_commands=10, certificate=False, certificate_path="", key_path=""):
+               bad_commands=10, certificate=False, certificate_path=""):
     return (begin(GATE_SETUP) + octets(hostname)
             + struct.pack("<IIIB", login_seconds, attempts, bad_commands, certificate)
-            + octets(certificate_path) + octets(key_path))
+            + octets(certificate_path))
+
+
+def keeper_setup(workers=2, certificate_path="", key_path=""):
+    return (begin(KEEPER_SETUP) + struct.pack("<I", workers) + octets(certificate_path)
+            + octets(key_path))
+
+
+def channel(number):
+    """MESSAGE_CHANNEL, to be sent with the inner end of a gate's channel."""
+    return begin(CHANNEL) + struct.pack("<Q", number)
+
+
+def sign(scheme, to_be_signed):
+    return begin(SIGN) + struct.pack("<H", scheme) + octets(to_be_signed)
+
+
+def signature_decode(message):
+    m = In(message, SIGNATURE)
+    got = m.octets()
+    m.done()
+    return got
 
 
 def source(kind, argument, maildrop, template, owner=""):

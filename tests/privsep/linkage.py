@@ -34,7 +34,7 @@ RULES = [
     (r"strcpy|strcat|strncat|sprintf|vsprintf|gets|tmpnam|mktemp|tempnam", set()),
     (r"ptrace|process_vm_readv|process_vm_writev", set()),
     (EXEC, {"posternd"}),
-    (r"fork|vfork|clone", {"posternd"} | WARM),
+    (r"fork|vfork|clone", {"posternd", "postern-keeper"} | WARM),
     (r"socket|bind|listen|accept4?", {"posternd", "postern"}),
     (r"connect", {"postern"}),
     (r"getaddrinfo|gethostbyname\w*|res_\w+", set()),
@@ -45,7 +45,7 @@ RULES = [
     (r"pam_\w+", {"postern-auth"}),
     (r"sqlite3_\w+|crypto_pwhash\w*|crypt(_\w+)?", {"postern-auth", "postern"}),
     (r"SSL_\w+|TLS_\w+", {"pop3-gate"}),
-    (r"(PEM|d2i)_\w*(Private|PKey)\w*", {"pop3-gate", "postern-keeper"}),
+    (r"(PEM|d2i)_\w*(Private|PKey)\w*", {"postern-keeper"}),
     (r"set(res|re|e)?[ug]id|setgroups|initgroups",
      {"posternd", "pop3-session", "postern"}),
     # A gate has no file: not even a function that opens one.

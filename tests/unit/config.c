@@ -110,7 +110,7 @@ Test(config, every_statement)
 		"issuer https://id.example.org / audience mail\n"
 		"issuer \"a b\" /\n"
 		"hostname mail.example.org\n"
-		"user nobody\n"
+		"user nobody keys\n"
 		"runtime /run/x\n"
 		"state /var/x\n"
 		"programs /opt/x#y";
@@ -148,6 +148,7 @@ Test(config, every_statement)
 	cr_expect_str_eq(c.issuers[1].issuer, "a b");
 	cr_expect_str_eq(c.hostname, "mail.example.org");
 	cr_expect_str_eq(c.user, "nobody");
+	cr_expect_str_eq(c.keeper_user, "keys");
 	cr_expect_str_eq(c.runtime, "/run/x");
 	cr_expect_str_eq(c.state, "/var/x");
 	cr_expect_str_eq(c.programs, "/opt/x#y");

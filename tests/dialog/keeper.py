@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""The keeper, held by its descriptors: this test is the master and a gate that has been
+taken over. Its signatures are checked with openssl(1)."""
+import os
+import re
+import signal
+import subprocess
+
+import hold
+from gates import CERTIFICATES, keeper
+
+TLS13 = b" " * 64 + b"TLS 1.3, server CertificateVerify\0" + b"h" * 32
+TLS12 = b"r" * 64 + b"\x03\x00\x1d\x20" + b"p" * 32
+PSS = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"]
+# scheme: digest, options of openssl(1)
+RSA = {0x0804: ("sha256", PSS), 0x0805: ("sha384", PSS), 0x0806: ("sha512", PSS)}
+RSA12 = {0x0401: ("sha256", []), 0x0501: ("sha384", []), 0x0601: ("sha512", [])}
+EC = {0x0403: ("sha256", []), 0x0503: ("sha384", []), 0x0603: ("sha512", [])}
+
+
+def ask(parent, *requests, number=7):
+    """What the keeper answers on a channel that holds these requests, until its end."""
+    outer, inner = hold.seqpacket()
+    with outer:
+        for request in requests:
+            outer.send(request)
+        parent.send(hold.channel(number), [inner])
+        inner.close()
+        answers = []
+        try:
+            while message := hold.receive(outer):
+                answers.append(message)
+        except ConnectionResetError:
+            pass  # what it did not read
+        return answers
+
+
+def verify(key, digest, options, signed, signature):
+    with hold.Directory() as directory:
+        for name, octets in (("signed", signed), ("signature", signature)):
+            with open(os.path.join(directory, name), "wb") as file:
+                file.write(octets)
+        subprocess.run(["openssl", "dgst", "-" + digest, *options, "-prverify", key,
+                        "-signature", os.path.join(directory, "signature"),
+                        os.path.join(directory, "signed")],
+                       check=True, stdout=subprocess.DEVNULL)
+
+
+def test_signatures():
+    for kind, schemes in (("rsa", RSA), ("ec", EC), ("p384", EC)):
+        chain, key = CERTIFICATES.pair(kind)
+        with keeper(chain, key) as parent:
+            for signed in (TLS12, TLS13):
+                offered = dict(schemes)
+                if kind == "rsa" and signed == TLS12:
+                    offered.update(RSA12)
+                for scheme, (digest, options) in offered.items():
+                    answer, = ask(parent, hold.sign(scheme, signed))
+                    verify(key, digest, options, signed, hold.signature_decode(answer))
+
+
+def test_refused():
+    """No answer, a line in the log, and the next one is served."""
+    rsa, ec = CERTIFICATES.pair("rsa"), CERTIFICATES.pair("ec")
+    good = hold.sign(0x0804, TLS13)
+    cases = {
+        "PKCS #1 in TLS 1.3": hold.sign(0x0401, TLS13),
+        "another key's scheme": hold.sign(0x0403, TLS13),
+        "SHA-1": hold.sign(0x0201, TLS12),
+        "no scheme": hold.sign(0, TLS13),
+        "no form": hold.sign(0x0804, b"x" * 130),
+        "a client's form": hold.sign(0x0804, TLS13.replace(b"server", b"client")),
+        "a digest": hold.sign(0x0804, b"h" * 32),
+        "nothing": hold.sign(0x0804, b""),
+        "too long": hold.sign(0x0804, TLS13 + b"x" * 1000),
+        "a longer message": good + b"\0",
+        "a shorter message": good[:-1],
+        "another ABI": b"\2" + good[1:],
+        "another message": hold.baton(),
+    }
+    with keeper(*rsa) as parent:
+        for name, request in cases.items():
+            assert ask(parent, request) == [], name
+            assert len(ask(parent, good)) == 1, "after: " + name
+        assert len(re.findall(r"connection=7: ", parent.log())) == len(cases)
+        assert ask(parent) == [], "a channel without a request"
+    with keeper(*ec) as parent:
+        assert ask(parent, good) == []
+
+
+def test_one_connection_one_signature():
+    good = hold.sign(0x0403, TLS13)
+    with keeper(*CERTIFICATES.pair("ec")) as parent:
+        assert len(ask(parent, good, good, good)) == 1
+
+
+def test_work_that_cannot_be_understood():
+    with keeper(*CERTIFICATES.pair("ec")) as parent:
+        parent.send(b"\1\xff")
+        parent.expect_log("cannot be understood")
+        parent.send(hold.channel(1))
+        assert len(ask(parent, hold.sign(0x0403, TLS13))) == 1
+
+
+def test_a_worker_that_is_killed_is_replaced():
+    with keeper(*CERTIFICATES.pair("ec"), workers=1) as parent:
+        first, = children(parent.pid)
+        # Who dies at birth is not replaced: first it has worked for more than that.
+        assert not hold.readable(parent.control, 1.2)
+        os.kill(first, signal.SIGKILL)
+        parent.expect_log("a worker ended with signal 9")
+        assert len(ask(parent, hold.sign(0x0403, TLS13))) == 1
+
+
+def test_workers_do_not_outlive_the_keeper():
+    gone = keeper(*CERTIFICATES.pair("ec"))
+    fds = [os.pidfd_open(pid) for pid in children(gone.pid)]
+    os.kill(gone.pid, signal.SIGKILL)
+    gone.wait(-signal.SIGKILL)
+    for fd in fds:
+        assert hold.readable(fd, hold.PATIENCE)
+        os.close(fd)
+
+
+def children(pid):
+    with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def test_what_a_worker_holds():
+    if os.getuid() != 0:
+        return
+    with keeper(*CERTIFICATES.pair("ec")) as parent:
+        for pid in children(parent.pid):
+            assert sorted(hold.descriptors(pid)) == [0, 1, 2, 3]
+
+
+def test_terminate():
+    parent = keeper(*CERTIFICATES.pair("ec"))
+    os.kill(parent.pid, signal.SIGTERM)
+    parent.wait(hold.EXIT_DONE)
+
+
+def test_unusable_keys_are_named():
+    chain, key = CERTIFICATES.pair("ec")
+    other, _ = CERTIFICATES.pair("ec", "other.example.org")
+    empty, sealed = CERTIFICATES.empty(), CERTIFICATES.path("sealed.key")
+    edwards = CERTIFICATES.path("ed25519.key")
+    subprocess.run(["openssl", "ec", "-aes128", "-in", key, "-out", sealed, "-passout",
+                    "pass:x"], check=True, stderr=subprocess.DEVNULL)
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", edwards],
+                   check=True)
+    for certificate, private, at_fault in (
+            (other, key, key), (empty, key, empty), (chain, empty, empty),
+            (key, key, key), (chain, chain, chain), (chain, sealed, sealed),
+            (chain, edwards, edwards)):
+        parent = keeper(certificate, private, ready=False)
+        parent.expect_log(re.escape(at_fault))
+        parent.wait(hold.EXIT_REFUSED)
+
+
+if __name__ == "__main__":
+    hold.run(globals())
