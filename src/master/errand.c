@@ -125,32 +125,47 @@ static int hand_over(struct row *row, struct domain *d)
 	return 0;
 }
 
-/* 0: nothing is left to do for this row here. -1: try again later. */
-static int serve(struct row *row, struct domain *d)
+/* What kept us is no matter of this row? */
+static void note_failure(const struct row *row, const struct domain *d)
 {
-	if (d->state != DOMAIN_READY || d->control < 0)
-		return -1;
-	if (row->errand[d->kind].work && hand_over(row, d) < 0)
-		goto failed;
-	if (row->errand[d->kind].kill && send_kill(row, d->control) < 0)
-		goto failed;
-	row->errand[d->kind].kill = false;
-	return 0;
-failed:
-	if (is_full(errno))
-		return -1;
-	if (errno == EMFILE || errno == ENFILE)
+	int error = errno;
+	if (error == EMFILE || error == ENFILE)
 		master_no_descriptors(row->master);
-	else if (errno != EPIPE && errno != ECONNRESET)
+	else if (!is_full(error) && error != EPIPE && error != ECONNRESET)
 		log_line("connection=%llu: %s cannot be reached: %s",
 			(unsigned long long)row->facts.connection,
-			domain_program(d->kind), strerror(errno));
-	return -1;
+			domain_program(d->kind), strerror(error));
+	errno = error;
+}
+
+/* 0: nothing is left to do for this row here. -1 with errno: try again later. */
+static int serve(struct row *row, struct domain *d)
+{
+	if (d->state != DOMAIN_READY || d->control < 0) {
+		errno = EPIPE;
+		return -1;
+	}
+	if ((row->errand[d->kind].work && hand_over(row, d) < 0) ||
+		(row->errand[d->kind].kill && send_kill(row, d->control) < 0)) {
+		note_failure(row, d);
+		return -1;
+	}
+	row->errand[d->kind].kill = false;
+	return 0;
 }
 
 static struct domain *domain_of(const struct row *row, enum domain_kind kind)
 {
 	return &row->generation->domains[kind];
+}
+
+/* Woken when the channel has room; not when it is descriptors that we lack: then
+ * the master tries again after a pause. */
+static void wait_for_room(struct domain *d, bool room)
+{
+	if (d->control >= 0)
+		(void)poller_watch(d->generation->master->poller, &d->watch, d->control,
+			room ? POLLIN | POLLOUT : POLLIN);
 }
 
 static void enlist(struct row *row, struct domain *d)
@@ -164,17 +179,19 @@ static void enlist(struct row *row, struct domain *d)
 	else
 		d->errand_first = row;
 	d->errand_last = row;
-	if (d->control >= 0)
-		(void)poller_watch(
-			row->master->poller, &d->watch, d->control, POLLIN | POLLOUT);
 }
 
 static void serve_or_enlist(struct row *row, enum domain_kind kind)
 {
 	struct domain *d = domain_of(row, kind);
 	/* First come, first served: not past the ones that wait. */
-	if (d->errand_first || serve(row, d) < 0)
+	if (d->errand_first) {
 		enlist(row, d);
+	} else if (serve(row, d) < 0) {
+		bool room = is_full(errno);
+		enlist(row, d);
+		wait_for_room(d, room);
+	}
 }
 
 void errand_work(struct row *row, enum domain_kind kind)
@@ -206,17 +223,17 @@ void errand_run(struct domain *d)
 {
 	while (d->errand_first) {
 		struct row *row = d->errand_first;
-		if (serve(row, d) < 0)
+		if (serve(row, d) < 0) {
+			wait_for_room(d, is_full(errno));
 			return;
+		}
 		d->errand_first = row->errand[d->kind].next;
 		if (!d->errand_first)
 			d->errand_last = NULL;
 		row->errand[d->kind].listed = false;
 		attempt_release(row);
 	}
-	if (d->control >= 0)
-		(void)poller_watch(
-			d->generation->master->poller, &d->watch, d->control, POLLIN);
+	wait_for_room(d, false);
 }
 
 bool errand_pending(const struct row *row)

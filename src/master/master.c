@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "master/attempt.h"
+#include "master/errand.h"
 #include "master/logger.h"
 #include "master/notify.h"
 #include "sandbox/sandbox.h"
@@ -108,8 +109,12 @@ static void pause_accepting(struct master *m, const char *why)
 static void on_pause(void *owner)
 {
 	struct master *m = owner;
-	if (!m->stopping)
-		accept_or_not(m, true);
+	if (m->stopping)
+		return;
+	accept_or_not(m, true);
+	for (struct generation *g = m->generations; g; g = g->next)
+		for (int kind = 0; kind < DOMAINS; kind++)
+			errand_run(&g->domains[kind]);
 }
 
 void master_no_descriptors(struct master *m)

@@ -1,0 +1,400 @@
+"""The master alone: stand-ins (standin.c) play the gate, auth and the session.
+
+Each case says what the master must do when its children do this or that; nothing
+sleeps, and no port is fixed.
+"""
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+BUILD = os.environ.get("POSTERN_BUILD", ".")
+PATIENCE = float(os.environ.get("POSTERN_TEST_PATIENCE", "30"))
+PROGRAMS = ("pop3-gate", "postern-auth", "pop3-session")
+
+
+class Client:
+    def __init__(self, port, host="127.0.0.1"):
+        self.socket = socket.create_connection((host, port), timeout=PATIENCE)
+        self.file = self.socket.makefile("rb")
+
+    def line(self):
+        return self.file.readline().decode().rstrip("\r\n")
+
+    def ask(self, text):
+        self.socket.sendall(text.encode() + b"\r\n")
+        return self.line()
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+class Master:
+    """A posternd in the foreground with stand-ins."""
+
+    def __init__(self, settings="", listeners=("pop3 127.0.0.1:0",)):
+        self.scratch = tempfile.TemporaryDirectory(prefix="postern-master-")
+        self.directory = self.scratch.name
+        os.chmod(self.directory, 0o755)
+        self.programs = os.path.join(self.directory, "programs")
+        os.mkdir(self.programs)
+        for program in PROGRAMS:
+            self.put(program)
+        self.conf = os.path.join(self.directory, "postern.conf")
+        self.listeners = listeners
+        self.configure(settings)
+        self.log, self.process = "", None
+
+    def put(self, program):
+        """A copy where the gate's user can reach it."""
+        subprocess.run(["cp", os.path.join(BUILD, "standin"),
+                        os.path.join(self.programs, program)], check=True)
+
+    def configure(self, settings=""):
+        with open(self.conf, "w") as f:
+            f.writelines(f"listen {each}\n" for each in self.listeners)
+            f.write(f"accounts sqlite:{self.directory}/u.db maildir:{self.directory}/%n\n"
+                    f"runtime {self.directory}/run\nstate {self.directory}/state\n"
+                    f"programs {self.programs}\nhostname mail.example.org\n"
+                    f"user nobody\n{settings}\n")
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [os.path.join(BUILD, "posternd"), "-F", "-c", self.conf],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        os.set_blocking(self.process.stderr.fileno(), False)
+        self.expect(r"\]: ready")
+        self.port = int(self.expect(r"listening on pop3 [^ ]*:(\d+)")[1])
+        return self
+
+    def expect(self, pattern, since=0):
+        deadline = time.monotonic() + PATIENCE
+        while not (found := re.search(pattern, self.log[since:])):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.process.stderr], [], [], left)[0]:
+                raise AssertionError(f"no {pattern!r} in:\n{self.log}")
+            more = os.read(self.process.stderr.fileno(), 65536).decode()
+            self.log += more
+            if not more:
+                raise AssertionError(f"ended without {pattern!r}:\n{self.log}")
+        return found
+
+    def client(self):
+        client = Client(self.port)
+        client.greeting = client.line()
+        return client
+
+    def login(self, secret="good"):
+        client = self.client()
+        client.reply = client.ask(f"LOGIN joe {secret}")
+        return client
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
+    def settle(self, number):
+        """Waits until the master has so many descriptors."""
+        deadline = time.monotonic() + PATIENCE
+        while self.descriptors() != number:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{self.descriptors()} descriptors, not {number}")
+            select.select([], [], [], 0.01)
+
+    def parent(self, program):
+        """The warm parent's pid, once it runs."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as f:
+                for pid in f.read().split():
+                    try:
+                        with open(f"/proc/{pid}/cmdline", "rb") as c:
+                            if c.read().startswith(program.encode() + b"\0"):
+                                return int(pid)
+                    except OSError:
+                        pass
+        raise AssertionError(f"{program} does not run")
+
+    def signal(self, number):
+        since = len(self.log)
+        self.process.send_signal(number)
+        return since
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.expect(r"stopped")
+            self.process.wait(PATIENCE)
+        self.process.stderr.close()
+        return self.process.returncode
+
+
+class Case(unittest.TestCase):
+    settings = ""
+
+    def setUp(self):
+        self.master = Master(self.settings).start()
+        self.addCleanup(self.master.scratch.cleanup)
+        self.addCleanup(self.master.stop)
+
+
+class Verdicts(Case):
+    settings = "limits attempts 5"
+
+    def test_each(self):
+        for secret, reply in (("good", "+OK ready"), ("bad", "-ERR fail"),
+                              ("temp", "-ERR temp"), ("crash", "-ERR temp"),
+                              ("inuse", "-ERR in use"), ("dead", "-ERR temp")):
+            with self.subTest(secret=secret):
+                client = self.master.login(secret)
+                self.assertEqual(client.reply, reply)
+                if secret != "good":
+                    # Whatever went wrong, this connection may try again.
+                    self.assertEqual(client.ask("LOGIN joe good"), "+OK ready")
+                self.assertEqual(client.ask("hello"), "hello")
+                client.close()
+
+    def test_a_refusal_costs_time_and_more_each_time(self):
+        first = time.monotonic()
+        client = self.master.login("bad")
+        second = time.monotonic()
+        self.assertEqual(client.ask("LOGIN joe worse-bad"), "+OK ready")
+        client.close()
+        self.assertGreaterEqual(second - first, 0.4)
+
+    def test_a_hung_decision_serves_others(self):
+        hung = self.master.client()
+        hung.socket.sendall(b"LOGIN joe hang\r\n")
+        other = self.master.login()
+        self.assertEqual(other.reply, "+OK ready")
+        hung.close()
+        other.close()
+
+    def test_more_claims_than_attempts_allow(self):
+        client = self.master.client()
+        for _ in range(200):
+            if client.ask("LOGIN joe temp") != "-ERR temp":
+                break
+        else:
+            self.fail("claims without end")
+        self.master.expect(r"more claims than attempts allow")
+
+    def test_challenges_differ(self):
+        seen = {self.master.client().greeting.split()[2] for _ in range(50)}
+        self.assertEqual(len(seen), 50)
+        for each in seen:
+            self.assertRegex(each, r"^<[0-9a-f]{32}@mail\.example\.org>$")
+
+
+class Descriptors(Case):
+    def test_none_stays(self):
+        idle = self.master.descriptors()
+        for i in range(60):
+            client = self.master.client()
+            if i % 3 == 0:
+                self.assertEqual(client.ask("LOGIN joe good"), "+OK ready")
+            elif i % 3 == 1:
+                client.socket.sendall(b"LEAVE\r\n")
+            client.close()
+        self.master.settle(idle)
+
+    def test_a_session_costs_none(self):
+        idle = self.master.descriptors()
+        sessions = [self.master.login() for _ in range(10)]
+        self.master.settle(idle)
+        self.assertEqual(sessions[3].ask("still there"), "still there")
+        for each in sessions:
+            each.close()
+
+
+class Limits(Case):
+    settings = "limits connections 6 per-source 4"
+
+    def test_per_source(self):
+        held = [self.master.client() for _ in range(4)]
+        self.assertRegex(self.master.client().greeting, r"^-ERR \[SYS/TEMP\]")
+        self.assertEqual(self.master.client().file.read(), b"")
+        held.pop().close()
+        deadline = time.monotonic() + PATIENCE
+        while not self.master.client().greeting.startswith("+OK"):
+            self.assertLess(time.monotonic(), deadline)
+
+
+class Deaths(Case):
+    def test_each_parent(self):
+        for program in PROGRAMS:
+            with self.subTest(program=program):
+                session = self.master.login()
+                since = len(self.master.log)
+                os.kill(self.master.parent(program), signal.SIGKILL)
+                self.master.expect(program + r"\[\d+\] was ended by signal 9", since)
+                self.assertEqual(session.ask("still there"), "still there")
+                session.close()
+                # Work waits until the new one is ready.
+                client = self.master.login()
+                self.assertEqual(client.reply, "+OK ready")
+                client.close()
+
+    def test_auth_dies_while_it_decides(self):
+        client = self.master.client()
+        client.socket.sendall(b"LOGIN joe hang\r\n")
+        parent = self.master.parent("postern-auth")
+        children = f"/proc/{parent}/task/{parent}/children"
+        deadline = time.monotonic() + PATIENCE
+        while not open(children).read():
+            self.assertLess(time.monotonic(), deadline)
+        os.kill(parent, signal.SIGKILL)
+        self.assertEqual(client.line(), "-ERR temp")
+        self.assertEqual(client.ask("LOGIN joe good"), "+OK ready")
+        client.close()
+
+    def test_throttled_at_birth(self):
+        os.unlink(os.path.join(self.master.programs, "pop3-session"))
+        os.kill(self.master.parent("pop3-session"), signal.SIGKILL)
+        self.master.expect(r"cannot start .*pop3-session")
+        started = time.monotonic()
+        while time.monotonic() - started < 1.5:
+            select.select([], [], [], 0.1)
+        self.master.signal(signal.SIGHUP)
+        self.master.expect(r"not reloaded")
+        self.assertLessEqual(self.master.log.count("cannot start"), 8)
+        self.master.put("pop3-session")
+        client = self.master.login()
+        self.assertEqual(client.reply, "+OK ready")
+        client.close()
+
+
+class Reload(Case):
+    def test_sessions_and_strangers_stay(self):
+        session, stranger = self.master.login(), self.master.client()
+        old = self.master.parent("pop3-gate")
+        self.master.expect(r"reloaded", self.master.signal(signal.SIGHUP))
+        self.assertEqual(session.ask("still there"), "still there")
+        self.assertEqual(stranger.ask("LOGIN joe good"), "+OK ready")
+        self.assertEqual(stranger.ask("x"), "x")
+        session.close()
+        stranger.close()
+        deadline = time.monotonic() + PATIENCE
+        while os.path.exists(f"/proc/{old}"):
+            self.assertLess(time.monotonic(), deadline)
+
+    def test_a_broken_configuration_changes_nothing(self):
+        self.master.configure("lisen pop3 *:110")
+        self.master.expect(r"not reloaded", self.master.signal(signal.SIGHUP))
+        self.assertRegex(self.master.log, r"postern\.conf:\d+: .*listen")
+        client = self.master.login()
+        self.assertEqual(client.reply, "+OK ready")
+        client.close()
+
+    def test_listeners_follow(self):
+        self.master.listeners = ("pop3 127.0.0.1:0", "pop3 127.0.0.2:0")
+        self.master.configure()
+        since = self.master.signal(signal.SIGHUP)
+        port = int(self.master.expect(r"pop3 127\.0\.0\.2:(\d+)", since)[1])
+        self.master.expect(r"reloaded", since)
+        second = Client(port, "127.0.0.2")
+        self.assertTrue(second.line().startswith("+OK"))
+        second.close()
+        self.assertEqual(self.master.login().reply, "+OK ready")
+        self.master.listeners = ("pop3 127.0.0.1:0",)
+        self.master.configure()
+        self.master.expect(r"reloaded", self.master.signal(signal.SIGHUP))
+        with self.assertRaises(ConnectionRefusedError):
+            Client(port, "127.0.0.2")
+
+
+class Life(unittest.TestCase):
+    def test_one_at_a_time(self):
+        master = Master().start()
+        self.addCleanup(master.scratch.cleanup)
+        self.addCleanup(master.stop)
+        second = subprocess.run(
+            [os.path.join(BUILD, "posternd"), "-F", "-c", master.conf],
+            capture_output=True, timeout=PATIENCE)
+        self.assertEqual(second.returncode, 1)
+        self.assertIn(b"runs already: process %d" % master.process.pid, second.stderr)
+
+    def test_ends_with_everything(self):
+        master = Master().start()
+        self.addCleanup(master.scratch.cleanup)
+        session = master.login()
+        parents = [master.parent(program) for program in PROGRAMS]
+        self.assertEqual(master.stop(), 0)
+        self.assertEqual(session.file.read(), b"")
+        for pid in parents:
+            self.assertFalse(os.path.exists(f"/proc/{pid}"))
+
+    def test_out_of_descriptors(self):
+        master = Master().start()
+        self.addCleanup(master.scratch.cleanup)
+        self.addCleanup(master.stop)
+        few = master.descriptors() + 7
+        subprocess.run(["prlimit", f"--pid={master.process.pid}", f"--nofile={few}:"],
+                       check=True)
+        clients = [Client(master.port) for _ in range(8)]
+        master.expect(r"nothing is accepted for a while")
+        ticks = cpu(master.process.pid)
+        select.select([], [], [], 0.5)
+        self.assertLess(cpu(master.process.pid) - ticks, 20)
+        for each in clients:
+            each.close()
+        self.assertEqual(master.login().reply, "+OK ready")
+
+    def test_check(self):
+        master = Master()
+        self.addCleanup(master.scratch.cleanup)
+        command = [os.path.join(BUILD, "posternd"), "-n", "-c", master.conf]
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"listen pop3 127.0.0.1:0", done.stdout)
+        self.assertFalse(os.path.exists(os.path.join(master.directory, "run")))
+        os.unlink(os.path.join(master.programs, "postern-auth"))
+        done = subprocess.run(command, capture_output=True, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"postern-auth", done.stderr)
+
+    def test_tells_a_service_manager(self):
+        master = Master()
+        self.addCleanup(master.scratch.cleanup)
+        path = os.path.join(master.directory, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(PATIENCE)
+            os.environ["NOTIFY_SOCKET"] = path
+            try:
+                master.start()
+            finally:
+                del os.environ["NOTIFY_SOCKET"]
+            self.assertEqual(manager.recv(100), b"READY=1")
+            master.stop()
+            self.assertEqual(manager.recv(100), b"STOPPING=1")
+
+    def test_background(self):
+        master = Master()
+        self.addCleanup(master.scratch.cleanup)
+        done = subprocess.run([os.path.join(BUILD, "posternd"), "-c", master.conf],
+                              stdin=subprocess.DEVNULL, capture_output=True,
+                              timeout=PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(os.path.join(master.directory, "run", "posternd.pid")) as f:
+            pid = int(f.read())
+        pidfd = os.pidfd_open(pid)
+        os.kill(pid, signal.SIGTERM)
+        self.assertTrue(select.select([pidfd], [], [], PATIENCE)[0])
+        os.close(pidfd)
+
+
+def cpu(pid):
+    """Clock ticks that the process has used."""
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
