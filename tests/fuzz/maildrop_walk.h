@@ -15,4 +15,8 @@
 void walk_maildrop(
 	enum maildrop_kind kind, const char *path, int state, unsigned marks);
 
+/* As above, where the owner has forged what stands in the state directory: then
+ * only what a session may not do counts: end, or answer out of form. */
+void walk_forged(enum maildrop_kind kind, const char *path, int state);
+
 #endif
