@@ -31,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOG_PAGES = 64 }; /* of the write-ahead log before it is copied back */
+enum { LOG_PAGES = 32 }; /* of the write-ahead log before it is copied back */
 
 /* --- faults -------------------------------------------------------------- */
 
@@ -208,6 +208,27 @@ static int open_db(struct store *store, bool alone)
 	return 0;
 }
 
+/* The write-ahead log goes back into the file and is emptied, if nobody is reading just
+ * now. Emptied, because whoever opens the file when nobody else has it open reads
+ * the whole log; and a new handle cannot know how much of it was copied already. */
+static void checkpoint(struct store *store)
+{
+	store->waits = false;
+	(void)sqlite3_wal_checkpoint_v2(
+		store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	store->waits = true;
+}
+
+/* After each commit. */
+static int committed(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	(void)db;
+	(void)name;
+	if (pages >= LOG_PAGES)
+		checkpoint(arg);
+	return SQLITE_OK;
+}
+
 static int set_up(struct store *store)
 {
 	int one = 1;
@@ -219,7 +240,7 @@ static int set_up(struct store *store)
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	(void)sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &one);
-	(void)sqlite3_wal_autocheckpoint(db, LOG_PAGES);
+	(void)sqlite3_wal_hook(db, committed, store);
 	if (store->mode >= STORE_WRITE)
 		return store_exec(
 			store, "PRAGMA secure_delete = ON; PRAGMA synchronous = FULL");
@@ -323,14 +344,6 @@ int store_open(struct store **out, const char *path, enum store_mode mode)
 	if (open_whole(store) == 0)
 		return 0;
 	return errno == ENOSPC && mode <= STORE_LOGIN ? open_alone(store) : -1;
-}
-
-/* The log of what was just written goes back into the file, if nobody reads. */
-static void checkpoint(struct store *store)
-{
-	store->waits = false;
-	(void)sqlite3_wal_checkpoint_v2(
-		store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
 void store_close(struct store *store)

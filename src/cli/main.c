@@ -42,6 +42,9 @@ const char *cli_option(const struct cli *cli, const char *name)
 }
 
 static void say(const char *command, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void say(const char *command, const char *format, va_list args)
 {
 	fflush(stdout);
 	fprintf(stderr, "postern%s%s: ", command ? " " : "", command ? command : "");

@@ -339,3 +339,18 @@ Test(file, nobody_sees_a_locked_database, .timeout = 120)
 		cr_expect_eq(store_find(store, span_str(name), &a), 0);
 	}
 }
+
+/* Each login opens the file anew, writes a little, and goes: the log stays short. */
+Test(file, the_log_is_emptied)
+{
+	struct stat st;
+	char log[100];
+	open_good(STORE_CREATE);
+	add("joe");
+	store_close(store);
+	store = NULL;
+	cr_assert_eq(reader(300), 0);
+	snprintf(log, sizeof(log), "%s-wal", path);
+	cr_assert_eq(stat(log, &st), 0);
+	cr_expect_lt(st.st_size, 100 * 4120, "%lld", (long long)st.st_size);
+}
