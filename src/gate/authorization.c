@@ -159,6 +159,12 @@ static enum event run_command(struct gate *g, struct span line)
 
 /* --- what events lead to -------------------------------------------------------- */
 
+static int accept_tls(struct gate *g)
+{
+	bool external = g->facts->mechanisms & 1U << LOGIN_EXTERNAL;
+	return tls_accept(g->tls, &g->stream, external, g->deadline);
+}
+
 static enum event start_tls(struct gate *g)
 {
 	if (stream_held(&g->stream).n || stream_settle(&g->stream) < 0 ||
@@ -167,8 +173,7 @@ static enum event start_tls(struct gate *g)
 		return EVENT_END;
 	}
 	gate_reply(g, "+OK begin TLS");
-	if (stream_flush(&g->stream, g->deadline) < 0 ||
-		tls_accept(g->tls, &g->stream, g->deadline) < 0)
+	if (stream_flush(&g->stream, g->deadline) < 0 || accept_tls(g) < 0)
 		return EVENT_HUNG_UP;
 	/* RFC 2595 section 4: what was known before is forgotten. */
 	explicit_bzero(g->name, sizeof(g->name));
@@ -232,8 +237,7 @@ static enum event step(struct gate *g)
 enum event authorization_run(struct gate *g)
 {
 	enum event event = EVENT_STAY;
-	if (g->facts->listener == LISTENER_POP3S &&
-		(!g->tls->ctx || tls_accept(g->tls, &g->stream, g->deadline) < 0))
+	if (g->facts->listener == LISTENER_POP3S && (!g->tls->ctx || accept_tls(g) < 0))
 		event = EVENT_HUNG_UP;
 	else
 		greet(g);

@@ -8,7 +8,7 @@
 #include "gate/exchange.h"
 
 #include "gate/base64.h"
-#include "gate/sasl.h"
+#include "gate/mechanism.h"
 
 /* Decodes text into g->message: EVENT_STAY, or an event that ends the exchange. */
 static enum event decode(struct gate *g, struct span text)
@@ -23,13 +23,8 @@ static enum event decode(struct gate *g, struct span text)
 	return EVENT_STAY;
 }
 
-static struct span message(const struct gate *g)
-{
-	return span_of(g->message, g->message_n);
-}
-
 /* Sends a challenge and decodes the client's answer to it. */
-static enum event ask(struct gate *g, struct span challenge)
+enum event exchange_ask(struct gate *g, struct span challenge)
 {
 	struct span line;
 	buf_puts(&g->stream.out, "+ ");
@@ -50,75 +45,22 @@ static enum event ask(struct gate *g, struct span challenge)
 
 /* The first message: the initial response, or the answer to the first challenge. "="
  * is an empty one (RFC 5034 section 4). */
-static enum event first(struct gate *g, struct span initial, const char *challenge)
+enum event exchange_first(struct gate *g, struct span initial, const char *challenge)
 {
 	if (initial.n == 0)
-		return ask(g, span_str(challenge));
+		return exchange_ask(g, span_str(challenge));
 	if (span_is(initial, "="))
 		return EVENT_STAY;
 	return decode(g, initial);
 }
 
-static enum event claim_of(struct gate *g, enum login_mechanism mechanism,
-	struct span name, struct span secret)
-{
-	struct login login = { .mechanism = mechanism, .name = name, .secret = secret };
-	return gate_login(g, &login, NULL);
-}
-
-static enum event malformed(struct gate *g)
-{
-	return gate_bad(g, "that is no message of this mechanism");
-}
-
-static enum event plain(struct gate *g, struct span initial)
-{
-	struct span name, password;
-	enum event event = first(g, initial, "");
-	if (event != EVENT_STAY)
-		return event;
-	if (sasl_plain(message(g), &name, &password) < 0)
-		return malformed(g);
-	return claim_of(g, LOGIN_PLAIN, name, password);
-}
-
-/* LOGIN has no specification but its clients: two answers, or the name as initial
- * response and one answer. */
-static enum event login(struct gate *g, struct span initial)
-{
-	unsigned char storage[LOGIN_NAME_MAX];
-	enum event event = first(g, initial, "Username:");
-	if (event != EVENT_STAY)
-		return event;
-	if (!sasl_name_fits(message(g)))
-		return malformed(g);
-	struct span name = span_of(storage, g->message_n);
-	memcpy(storage, g->message, g->message_n);
-	event = ask(g, span_str("Password:"));
-	if (event != EVENT_STAY)
-		return event;
-	if (!sasl_password_fits(message(g)))
-		return malformed(g);
-	return claim_of(g, LOGIN_LOGIN, name, message(g));
-}
-
-static const struct {
-	enum login_mechanism mechanism;
-	enum event (*run)(struct gate *g, struct span initial);
-} mechanisms[] = {
-	{ LOGIN_PLAIN, plain },
-	{ LOGIN_LOGIN, login },
-};
-
-enum { MECHANISMS = sizeof(mechanisms) / sizeof(mechanisms[0]) };
-
 static enum event list(struct gate *g)
 {
 	uint32_t offered = gate_offers(g);
 	gate_reply(g, "+OK mechanisms follow");
-	for (size_t i = 0; i < MECHANISMS; i++)
-		if (offered & 1U << mechanisms[i].mechanism)
-			gate_reply(g, login_mechanism_name(mechanisms[i].mechanism));
+	for (int m = LOGIN_PLAIN; m <= LOGIN_MECHANISM_LAST; m++)
+		if (offered & 1U << m)
+			gate_reply(g, login_mechanism_name((enum login_mechanism)m));
 	gate_reply(g, ".");
 	return EVENT_STAY;
 }
@@ -129,13 +71,13 @@ enum event exchange_run(struct gate *g, struct span argument)
 	struct span name = span_cut(&initial, ' ');
 	if (argument.n == 0)
 		return list(g);
-	for (size_t i = 0; i < MECHANISMS; i++) {
-		const char *known = login_mechanism_name(mechanisms[i].mechanism);
+	for (int m = LOGIN_PLAIN; m <= LOGIN_MECHANISM_LAST; m++) {
+		const char *known = login_mechanism_name((enum login_mechanism)m);
 		if (!span_is_nocase(name, known))
 			continue;
-		if (!(gate_offers(g) & 1U << mechanisms[i].mechanism))
+		if (!(gate_offers(g) & 1U << m))
 			return gate_refuse(g, known);
-		return mechanisms[i].run(g, initial);
+		return mechanism_run(g, (enum login_mechanism)m, initial);
 	}
 	return gate_bad(g, "no such mechanism");
 }

@@ -127,7 +127,7 @@ static enum event word(struct gate *g, const struct verdict *v)
 	return EVENT_STAY;
 }
 
-static enum event no_verdict(struct gate *g)
+enum event gate_no_verdict(struct gate *g)
 {
 	gate_reply(g, "-ERR [SYS/TEMP] a fault of the server; try again later");
 	return EVENT_END;
@@ -143,11 +143,11 @@ enum event gate_login(struct gate *g, struct login *login, struct verdict *more)
 	if (sent == CLAIM_HUNG_UP)
 		return EVENT_HUNG_UP;
 	if (sent != CLAIM_ANSWERED)
-		return no_verdict(g);
+		return gate_no_verdict(g);
 	if (v.kind != VERDICT_MORE)
 		return word(g, &v);
 	if (!more)
-		return no_verdict(g);
+		return gate_no_verdict(g);
 	*more = v;
 	return EVENT_MORE;
 }

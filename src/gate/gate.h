@@ -3,7 +3,8 @@
  *   stream         the client's octets
  *   tls, tickets   handshakes
  *   authorization  the commands of the AUTHORIZATION state
- *   exchange       the AUTH command: SASL
+ *   exchange       the AUTH command: challenges and answers
+ *   mechanism      what each SASL mechanism does with them (sasl, binding)
  *   claim          LOGIN and its verdict
  *   relay          TLS and the wire, once the session has the baton
  */
@@ -88,5 +89,8 @@ void gate_wipe(struct gate *g);
  * one step gives no more: the verdict MORE is then a fault of the server.
  */
 enum event gate_login(struct gate *g, struct login *login, struct verdict *more);
+
+/* The server did not decide: a reply that says so, EVENT_END. */
+enum event gate_no_verdict(struct gate *g);
 
 #endif

@@ -99,6 +99,14 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
 					       : SSL_TLSEXT_ERR_NOACK;
 }
 
+/* A client's certificate means what the administrator says that it means (auth): any
+ * is taken, the handshake proves that the client has its key. */
+static int take_any(X509_STORE_CTX *unused, void *unused_too)
+{
+	(void)unused, (void)unused_too;
+	return 1;
+}
+
 static int configure(SSL_CTX *ctx)
 {
 	char groups[] = "X25519:P-256:P-384"; /* OpenSSL's macro takes no const */
@@ -109,6 +117,7 @@ static int configure(SSL_CTX *ctx)
 	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
 	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+	SSL_CTX_set_cert_verify_callback(ctx, take_any, NULL);
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
 		SSL_CTX_set_cipher_list(ctx, TLS12_CIPHERS) != 1 ||
 		SSL_CTX_set1_groups_list(ctx, groups) != 1)
@@ -147,7 +156,8 @@ static int handshake(struct stream *s, int64_t deadline)
 	}
 }
 
-int tls_accept(const struct tls *tls, struct stream *s, int64_t deadline)
+int tls_accept(
+	const struct tls *tls, struct stream *s, bool ask_certificate, int64_t deadline)
 {
 	SSL *ssl = SSL_new(tls->ctx);
 	if (!ssl || SSL_set_fd(ssl, s->fd) != 1) {
@@ -157,10 +167,21 @@ int tls_accept(const struct tls *tls, struct stream *s, int64_t deadline)
 		return -1;
 	}
 	s->ssl = ssl;
+	if (ask_certificate)
+		SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
 	int result = handshake(s, deadline);
 	/* Nothing more will be signed for this connection. */
 	close(FD_GATE_KEEPER);
 	return result;
+}
+
+size_t tls_certificate(const struct stream *s, unsigned char *out, size_t size)
+{
+	const X509 *shown = s->ssl ? SSL_get0_peer_certificate(s->ssl) : NULL;
+	int n = shown ? i2d_X509(shown, NULL) : -1;
+	if (n <= 0 || (size_t)n > size)
+		return 0;
+	return (size_t)i2d_X509(shown, &out);
 }
 
 const char *tls_name(const struct stream *s)
