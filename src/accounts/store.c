@@ -136,9 +136,21 @@ int store_exec(struct store *store, const char *sql)
 	return rc == SQLITE_OK ? 0 : store_fail_db(store, rc);
 }
 
+/* SQLite itself gives up waiting for the index of the log after some ten seconds. */
+static int begin_patiently(struct store *store, const char *sql)
+{
+	int64_t deadline = io_now() + (store->waits ? STORE_WAIT_MS : 0);
+	int rc;
+	do
+		rc = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
+	while ((rc & 0xff) == SQLITE_PROTOCOL && io_now() < deadline);
+	return rc == SQLITE_OK ? 0 : store_fail_db(store, rc);
+}
+
 int store_begin(struct store *store)
 {
-	if (store_exec(store, store->depth ? "SAVEPOINT edit" : "BEGIN IMMEDIATE") < 0)
+	if (begin_patiently(
+		    store, store->depth ? "SAVEPOINT edit" : "BEGIN IMMEDIATE") < 0)
 		return -1;
 	store->depth++;
 	return 0;
@@ -324,6 +336,20 @@ static int open_alone(struct store *store)
 	return check_schema(store);
 }
 
+static int open_patiently(struct store *store)
+{
+	int64_t deadline = io_now() + STORE_WAIT_MS;
+	while (open_whole(store) < 0) {
+		if (errno == ENOSPC && store->mode <= STORE_LOGIN)
+			return open_alone(store);
+		if (errno != EBUSY || io_now() >= deadline)
+			return -1;
+		sqlite3_close(store->db);
+		store->db = NULL;
+	}
+	return 0;
+}
+
 int store_open(struct store **out, const char *path, enum store_mode mode)
 {
 	struct store *store = *out = calloc(1, sizeof(*store));
@@ -341,9 +367,7 @@ int store_open(struct store **out, const char *path, enum store_mode mode)
 		return -1;
 	if (check_file(store) < 0)
 		return -1;
-	if (open_whole(store) == 0)
-		return 0;
-	return errno == ENOSPC && mode <= STORE_LOGIN ? open_alone(store) : -1;
+	return open_patiently(store);
 }
 
 void store_close(struct store *store)

@@ -36,7 +36,8 @@ static inline struct span span_head(struct span s, size_t n)
 static inline struct span span_tail(struct span s, size_t n)
 {
 	size_t cut = n < s.n ? n : s.n;
-	return (struct span){ s.p + cut, s.n - cut };
+	/* Not even 0 may be added to a null pointer. */
+	return (struct span){ cut ? s.p + cut : s.p, s.n - cut };
 }
 
 /* Same octets? */

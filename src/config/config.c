@@ -20,6 +20,9 @@ enum {
 };
 
 static void say(struct parse *parse, struct buf *out, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
+
+static void say(struct parse *parse, struct buf *out, const char *format, va_list args)
 {
 	char text[1024];
 	vsnprintf(text, sizeof(text), format, args);
