@@ -24,13 +24,14 @@ static enum source_result check(
 	struct auth *auth, struct claim *claim, struct source **source)
 {
 	const struct login *login = claim->login;
+	char account[LOGIN_NAME_MAX + 1];
 	claim->reason = token_account(
-		&auth->memory.issuers, login->secret, (int64_t)time(NULL), claim->name);
-	if (!claim->reason && login->name.n &&
-		!span_is_nocase(login->name, claim->name))
+		&auth->memory.issuers, login->secret, (int64_t)time(NULL), account);
+	if (!claim->reason && login->name.n && !span_is_nocase(login->name, account))
 		claim->reason = "authzid";
 	if (claim->reason)
 		return RESULT_REFUSED;
+	memcpy(claim->name, account, sizeof(claim->name));
 	return decide_authorize(auth, claim, source);
 }
 
