@@ -18,6 +18,8 @@ enum report_kind {
 	/* from auth, parent or child: the mechanisms it can verify now (a set as
 	 * facts.mechanisms); connection is 0; before READY, and when they change */
 	REPORT_OFFER = 5,
+	/* from an auth child, before it ends with EXIT_REFUSED: credential */
+	REPORT_REFUSED = 6,
 };
 
 struct report {
@@ -27,6 +29,9 @@ struct report {
 	int32_t status;	     /* ENDED */
 	struct span account; /* ACCEPTED; 1 to LOGIN_NAME_MAX octets */
 	uint32_t mechanisms; /* OFFER */
+	/* REFUSED: a keyed hash of name and secret, the key being auth's: it tells
+	 * nothing but whether two refused claims were the same one. */
+	uint64_t credential;
 };
 
 void report_encode(struct buf *message, const struct report *report);

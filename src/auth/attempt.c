@@ -12,6 +12,7 @@
  */
 #include "auth/attempt.h"
 
+#include "base/blake2b.h"
 #include "base/die.h"
 #include "base/log.h"
 #include "ipc/fdpass.h"
@@ -113,18 +114,41 @@ static void send_identity(const struct claim *claim)
 			(unsigned long long)identity->connection);
 }
 
-static void report_accepted(const struct claim *claim)
+static void report(const struct report *report)
 {
 	unsigned char storage[LOGIN_NAME_MAX + 64];
 	struct buf message;
 	buf_fixed(&message, storage, sizeof(storage));
-	report_encode(&message, &(struct report){ .kind = REPORT_ACCEPTED,
-					.connection = claim->facts->connection,
-					.account = span_str(claim->identity.account) });
+	report_encode(&message, report);
 	if (!buf_ok(&message))
 		bug("a report that does not fit");
 	/* A master that is gone must not cost the session that has begun. */
 	(void)fdpass_send(FD_CONTROL, buf_span(&message), NULL, 0, 0);
+}
+
+static void report_accepted(const struct claim *claim)
+{
+	report(&(struct report){ .kind = REPORT_ACCEPTED,
+		.connection = claim->facts->connection,
+		.account = span_str(claim->identity.account) });
+}
+
+/* A mail client that repeats one wrong password is no guesser: the master tells
+ * them apart by a hash whose key it does not know. */
+static void report_refused(const struct claim *claim)
+{
+	struct blake2b hash;
+	unsigned char digest[sizeof(uint64_t)];
+	uint64_t credential = 0;
+	blake2b_init(&hash, sizeof(digest));
+	blake2b_update(&hash, span_of(claim->memory->step_key, STEP_KEY));
+	blake2b_update(&hash, span_of(claim->name, sizeof(claim->name)));
+	blake2b_update(&hash, claim->login->secret);
+	blake2b_final(&hash, digest);
+	memcpy(&credential, digest, sizeof(credential));
+	report(&(struct report){ .kind = REPORT_REFUSED,
+		.connection = claim->facts->connection,
+		.credential = credential });
 }
 
 static void accept_claim(struct source *source, struct claim *claim)
@@ -174,6 +198,8 @@ static enum exit_code conclude(struct auth *auth, struct claim *claim)
 		log_event("refused", claim, claim->name);
 	if (result == RESULT_MORE)
 		send_more(auth, claim);
+	if (result == RESULT_REFUSED)
+		report_refused(claim);
 	return result == RESULT_MORE	? EXIT_MORE
 	       : result == RESULT_FAULT ? EXIT_TEMPORARY
 					: EXIT_REFUSED;

@@ -18,13 +18,15 @@ void report_encode(struct buf *message, const struct report *report)
 		msg_put_octets(message, report->account, LOGIN_NAME_MAX);
 	if (report->kind == REPORT_OFFER)
 		msg_put_u32(message, report->mechanisms);
+	if (report->kind == REPORT_REFUSED)
+		msg_put_u64(message, report->credential);
 }
 
 int report_decode(struct span message, struct report *report)
 {
 	struct msg_in in = msg_open(message, MESSAGE_REPORT);
 	*report = (struct report){ 0 };
-	report->kind = (enum report_kind)msg_get_u8(&in, REPORT_OFFER);
+	report->kind = (enum report_kind)msg_get_u8(&in, REPORT_REFUSED);
 	report->connection = msg_get_u64(&in);
 	bool general = report->kind == REPORT_READY || report->kind == REPORT_OFFER;
 	if (report->kind == 0 || general != (report->connection == 0))
@@ -37,6 +39,8 @@ int report_decode(struct span message, struct report *report)
 		report->account = msg_get_octets(&in, 1, LOGIN_NAME_MAX);
 	if (report->kind == REPORT_OFFER)
 		report->mechanisms = msg_get_u32(&in, LOGIN_MECHANISMS_ALL);
+	if (report->kind == REPORT_REFUSED)
+		report->credential = msg_get_u64(&in);
 	return msg_done(&in);
 }
 

@@ -95,7 +95,7 @@ void attempt_release(struct row *row)
 static void auth_let_go(struct row *row)
 {
 	row->parts &= ~(unsigned)PART_AUTH;
-	row->master->in_flight--;
+	queue_done(&row->master->queue, row);
 }
 
 /* The channel is gone, or we want it gone: every descriptor is given up. */
@@ -191,12 +191,12 @@ static void on_sign(void *owner, short events)
 void attempt_turns(struct master *m)
 {
 	struct row *row;
-	while (m->in_flight < m->current->config.logins &&
-		(row = queue_take(&m->queue))) {
+	m->queue.most = m->current->config.logins;
+	while ((row = queue_take(&m->queue))) {
 		row_enter(row, ROW_BUSY);
 		row->killed = row->session_ended = false;
+		row->credential = 0;
 		row->parts |= PART_AUTH;
-		m->in_flight++;
 		step_in(row, AUTH_MS);
 		errand_work(row, DOMAIN_AUTH);
 	}
@@ -232,7 +232,7 @@ static void session_said_no(struct row *row, int status)
 
 static void refused(struct row *row)
 {
-	int64_t delay = source_refused(row->source, io_now());
+	int64_t delay = source_refused(row->source, row->credential, io_now());
 	if (row->state == ROW_BUSY) {
 		row_enter(row, ROW_TARPIT);
 		step_in(row, delay);
@@ -252,6 +252,17 @@ static void accepted(struct row *row)
 		session_said_no(row, row->session_status);
 }
 
+/*
+ * Auth may have ended before it took the claim. It must not be taken for the next one,
+ * so it goes, unread: no octet of it is copied (the length alone comes back).
+ */
+static void discard_claim(struct row *row)
+{
+	for (int most = 4; most > 0; most--)
+		if (recv(row->verdict, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) <= 0)
+			return;
+}
+
 static void auth_ended(struct row *row, int status)
 {
 	if (!(row->parts & PART_AUTH))
@@ -267,9 +278,11 @@ static void auth_ended(struct row *row, int status)
 	} else {
 		log_end(row, DOMAIN_AUTH, status);
 		if (exited(status, EXIT_MALFORMED))
-			(void)source_refused(row->source, io_now());
-		if (row->state == ROW_BUSY)
+			(void)source_refused(row->source, 0, io_now());
+		if (row->state == ROW_BUSY) {
+			discard_claim(row);
 			answer(row, VERDICT_TEMP);
+		}
 	}
 }
 
@@ -321,6 +334,8 @@ void attempt_report(struct domain *d, const struct report *report)
 		row->session_pid = report->pid;
 	} else if (report->kind == REPORT_ACCEPTED && d->kind == DOMAIN_AUTH) {
 		note_account(row, report->account);
+	} else if (report->kind == REPORT_REFUSED && d->kind == DOMAIN_AUTH) {
+		row->credential = report->credential;
 	} else if (report->kind == REPORT_ENDED) {
 		process_ended(row, d->kind, report->status);
 		if (row->state == ROW_PARTED)

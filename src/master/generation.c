@@ -102,8 +102,10 @@ struct generation *generation_new(
 	struct master *master, const struct config *config, bool check)
 {
 	struct generation *g = calloc(1, sizeof(*g));
-	if (!g || timers_reserve(&master->timers,
-			  master->timers.n + 2 * master->rows.made + 64) < 0) {
+	size_t timers = rows_timers(&master->rows) + DOMAINS;
+	for (const struct generation *old = master->generations; old; old = old->next)
+		timers += DOMAINS;
+	if (!g || timers_reserve(&master->timers, timers) < 0) {
 		log_line("a new configuration: %s", strerror(errno));
 		free(g);
 		return NULL;

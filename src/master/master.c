@@ -55,6 +55,7 @@ int master_init(struct master *m, const char *config_path, int signals)
 		.pause = { .fire = on_pause, .owner = m },
 		.refresh = { .fire = on_refresh, .owner = m },
 		.notice = { .fire = on_notice, .owner = m } };
+	queue_init(&m->queue, &m->timers);
 	m->poller = poller_new();
 	if (!m->poller || rows_init(&m->rows) < 0 || sources_init(&m->sources) < 0 ||
 		timers_reserve(&m->timers, 64) < 0 ||

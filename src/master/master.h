@@ -22,7 +22,6 @@ struct master {
 	struct sources sources;
 	struct challenges challenges;
 	struct queue queue; /* claims that wait for their turn */
-	uint32_t in_flight; /* claims that auth has */
 	struct listeners listeners;
 	/* current serves new connections; incoming gets ready to; the list has all. */
 	struct generation *current, *incoming, *generations;

@@ -10,7 +10,8 @@
 
 #include <errno.h>
 
-enum { BUCKETS = 4096, SLAB = 32 };
+/* Timers: two of its own, one of its source. */
+enum { BUCKETS = 4096, SLAB = 32, ROW_TIMERS = 3, OTHER_TIMERS = 64 };
 
 static const char *const names[ROW_STATES] = {
 	[ROW_FREE] = "free",
@@ -47,9 +48,14 @@ static struct row **bucket(const struct rows *rows, uint64_t connection)
 	return &rows->buckets[connection & (rows->buckets_n - 1)];
 }
 
+size_t rows_timers(const struct rows *rows)
+{
+	return ROW_TIMERS * rows->made + OTHER_TIMERS;
+}
+
 static int make_slab(struct rows *rows, struct timers *timers)
 {
-	if (timers_reserve(timers, 2 * (rows->made + SLAB) + 64) < 0)
+	if (timers_reserve(timers, rows_timers(rows) + ROW_TIMERS * SLAB) < 0)
 		return -1;
 	struct row *slab = calloc(SLAB, sizeof(*slab));
 	if (!slab)

@@ -55,9 +55,10 @@ struct row {
 	/* of the attempt that goes on: */
 	bool session_ended; /* told before auth's end was */
 	int session_status;
-	bool killed;	 /* it took too long */
-	uint32_t claims; /* since accept(2) */
-	char *account;	 /* accepted by auth; or NULL */
+	uint64_t credential; /* of auth's report of a refusal; or 0 */
+	bool killed;	     /* it took too long */
+	uint32_t claims;     /* since accept(2) */
+	char *account;	     /* accepted by auth; or NULL */
 	int32_t session_pid;
 
 	int client, verdict, wire; /* inner ends; -1 when given up */
@@ -73,7 +74,8 @@ struct row {
 		bool listed, work, kill;
 	} errand[DOMAINS];
 
-	struct row *queue_before, *queue_after; /* QUEUED */
+	struct row *queue_before, *queue_after; /* QUEUED, of the same source */
+	bool other; /* in flight: taken from the ring of the others */
 	struct row *hash_next, *free_next;
 };
 
@@ -87,6 +89,9 @@ struct rows {
 };
 
 int rows_init(struct rows *rows);
+
+/* How many timers may be set at once, as far as rows are concerned, and some more. */
+size_t rows_timers(const struct rows *rows);
 
 /* A row in state WAITING with a number of its own and no descriptors; NULL with
  * errno when there is no memory. */

@@ -2,6 +2,13 @@
  * source: a chained hash with a secret key, because peers choose their
  * addresses. Entries without connections stand in a list, oldest first, and
  * there are never more than IDLE_MAX of them: memory stays flat whoever knocks.
+ *
+ * Penalties: the n-th failure of late delays its answer by PENALTY_FIRST_MS * 2^(n-1),
+ * and until then no other claim from the source is looked at, so that many connections
+ * guess no faster than one. With a good login within a day the source is shared by
+ * honest people as well: then the answer waits as long, the others hardly. Loopback
+ * stands for others (webmail, a proxy): its penalty does not grow far, and no one else
+ * waits for it.
  */
 #include "master/source.h"
 
@@ -13,8 +20,12 @@ enum {
 	IDLE_MAX = 16384,
 	PENALTY_FIRST_MS = 500,
 	PENALTY_MAX_MS = 15000,
-	FORGET_MS = 60000, /* half of the failures are forgotten in such a time */
+	PENALTY_LOOPBACK_MS = 2000,
+	PENALTY_SHARED_MS = 250, /* for others of a source with good logins */
+	FORGET_MS = 60000,	 /* half of the failures are forgotten in such a time */
 	FAILURES_MAX = 16,
+	WIDE_WEIGHT = 16, /* so many failures in a /48 weigh as one in a /64 */
+	GOOD_MS = 24 * 3600 * 1000,
 };
 
 int sources_init(struct sources *sources)
@@ -26,15 +37,15 @@ int sources_init(struct sources *sources)
 	return sources->buckets ? 0 : -1;
 }
 
-static void make_key(struct source *key, const struct netaddr *peer)
+static void make_key(struct source *key, const struct netaddr *peer, uint8_t bits)
 {
-	*key = (struct source){ .family = peer->family };
-	memcpy(key->prefix, peer->octets, peer->family == 4 ? 4 : 8);
+	*key = (struct source){ .bits = bits, .loopback = netaddr_is_loopback(peer) };
+	memcpy(key->prefix, peer->octets, bits / 8);
 }
 
 static bool same(const struct source *a, const struct source *b)
 {
-	return a->family == b->family &&
+	return a->bits == b->bits &&
 	       memcmp(a->prefix, b->prefix, sizeof(a->prefix)) == 0;
 }
 
@@ -43,7 +54,7 @@ static struct source **bucket(const struct sources *sources, const struct source
 	uint64_t x;
 	memcpy(&x, key->prefix, sizeof(x));
 	/* Multiplications by secret odd numbers, high halves folded down. */
-	x = (x ^ sources->key[0] ^ key->family) * (sources->key[1] | 1);
+	x = (x ^ sources->key[0] ^ key->bits) * (sources->key[1] | 1);
 	x ^= x >> 32;
 	x *= sources->key[0] | 1;
 	return &sources->buckets[(x >> 40) & (sources->buckets_n - 1)];
@@ -79,10 +90,11 @@ static void forget(struct sources *sources, struct source *source)
 	free(source);
 }
 
-struct source *source_enter(struct sources *sources, const struct netaddr *peer)
+static struct source *enter(
+	struct sources *sources, const struct netaddr *peer, uint8_t bits)
 {
 	struct source key;
-	make_key(&key, peer);
+	make_key(&key, peer, bits);
 	struct source **head = bucket(sources, &key);
 	struct source *source = *head;
 	while (source && !same(source, &key))
@@ -102,6 +114,20 @@ struct source *source_enter(struct sources *sources, const struct netaddr *peer)
 	return source;
 }
 
+struct source *source_enter(struct sources *sources, const struct netaddr *peer)
+{
+	struct source *source = enter(sources, peer, peer->family == 4 ? 32 : 64);
+	if (!source || peer->family == 4)
+		return source;
+	struct source *wide = enter(sources, peer, 48);
+	if (!wide) {
+		source_leave(sources, source, 0);
+		return NULL;
+	}
+	source->wide = wide;
+	return source;
+}
+
 /* Half of the failures for each FORGET_MS that has passed without one. */
 static void age(struct source *source, int64_t now)
 {
@@ -112,12 +138,17 @@ static void age(struct source *source, int64_t now)
 	}
 }
 
-void source_leave(struct sources *sources, struct source *source, int64_t now)
+static bool has_to_tell(struct source *source, int64_t now)
+{
+	age(source, now);
+	return source->failures || source_is_good(source, now);
+}
+
+static void leave(struct sources *sources, struct source *source, int64_t now)
 {
 	if (--source->connections > 0)
 		return;
-	age(source, now);
-	if (source->failures == 0) {
+	if (!has_to_tell(source, now)) {
 		forget(sources, source);
 		return;
 	}
@@ -129,20 +160,92 @@ void source_leave(struct sources *sources, struct source *source, int64_t now)
 	}
 }
 
-int64_t source_refused(struct source *source, int64_t now)
+void source_leave(struct sources *sources, struct source *source, int64_t now)
+{
+	struct source *wide = source->wide;
+	if (source->connections == 1)
+		source->wide = NULL;
+	leave(sources, source, now);
+	if (wide)
+		leave(sources, wide, now);
+}
+
+static bool repeated(struct source *source, uint64_t credential)
+{
+	if (credential == 0)
+		return false;
+	for (int i = 0; i < SOURCE_CREDENTIALS; i++)
+		if (source->credentials[i] == credential)
+			return true;
+	source->credentials[source->next_credential++ % SOURCE_CREDENTIALS] =
+		credential;
+	return false;
+}
+
+static int64_t penalty(uint32_t failures)
+{
+	if (failures == 0)
+		return 0;
+	int64_t delay = (int64_t)PENALTY_FIRST_MS << (failures - 1);
+	return delay < PENALTY_MAX_MS ? delay : PENALTY_MAX_MS;
+}
+
+static void count(struct source *source, uint32_t most, int64_t now)
 {
 	age(source, now);
-	if (source->failures < FAILURES_MAX)
+	if (source->failures < most)
 		source->failures++;
 	source->last_failure = now;
-	int64_t delay = (int64_t)PENALTY_FIRST_MS << (source->failures - 1);
-	return delay < PENALTY_MAX_MS ? delay : PENALTY_MAX_MS;
+}
+
+static void look_later(struct source *source, int64_t when)
+{
+	if (source->look_at < when)
+		source->look_at = when;
+}
+
+int64_t source_refused(struct source *source, uint64_t credential, int64_t now)
+{
+	struct source *wide = source->wide;
+	int64_t far = 0;
+	age(source, now);
+	if (!repeated(source, credential) || source->failures == 0) {
+		count(source, FAILURES_MAX, now);
+		if (wide)
+			count(wide, FAILURES_MAX * WIDE_WEIGHT, now);
+	}
+	int64_t delay = penalty(source->failures);
+	if (source->loopback)
+		return delay < PENALTY_LOOPBACK_MS ? delay : PENALTY_LOOPBACK_MS;
+	if (wide) {
+		far = penalty(wide->failures / WIDE_WEIGHT);
+		look_later(wide, now + far);
+	}
+	bool shared = source_is_good(source, now) && delay > PENALTY_SHARED_MS;
+	look_later(source, now + (shared ? PENALTY_SHARED_MS : delay));
+	return delay > far ? delay : far;
 }
 
 void source_accepted(struct source *source, int64_t now)
 {
-	age(source, now);
-	source->failures /= 2;
+	source->last_good = now;
+	if (source->wide)
+		source->wide->last_good = now;
+}
+
+bool source_is_good(const struct source *source, int64_t now)
+{
+	return source->loopback ||
+	       (source->last_good && now - source->last_good < GOOD_MS);
+}
+
+int64_t source_look_at(const struct source *source)
+{
+	int64_t near = source->look_at;
+	/* Where people log in, their neighbours do not keep them waiting. */
+	if (!source->wide || source->last_good || source->wide->look_at < near)
+		return near;
+	return source->wide->look_at;
 }
 
 void sources_free(struct sources *sources)

@@ -1,18 +1,43 @@
 /*
  * source: what the master remembers of where connections come from: how many
- * there are, how many logins failed. IPv4 by address, IPv6 by /64.
+ * there are, how many logins failed, when one was good. IPv4 by address, IPv6
+ * by /64 and, for failures, by /48 as well: whoever has one address of
+ * IPv6 has many.
  */
 #ifndef POSTERN_MASTER_SOURCE_H
 #define POSTERN_MASTER_SOURCE_H
 
+#include "master/timer.h"
 #include "postern/facts.h"
 
+enum { SOURCE_CREDENTIALS = 8 };
+
+struct row;
+struct queue;
+
 struct source {
-	uint8_t family;	   /* 4 or 6 */
-	uint8_t prefix[8]; /* an IPv4 address and zeros, or a /64 */
+	uint8_t bits;	   /* 32: IPv4; 64, 48: IPv6 */
+	uint8_t prefix[8]; /* network order, zeros behind */
+	bool loopback;
+	struct source *wide; /* the /48 around a /64; else NULL */
 	uint32_t connections;
-	uint32_t failures; /* counted, and forgotten with time */
+	/* Failures that count, the refused credentials of late, and until when no claim
+	 * from there is looked at. */
+	uint32_t failures;
 	int64_t last_failure;
+	uint64_t credentials[SOURCE_CREDENTIALS];
+	uint32_t next_credential;
+	int64_t look_at;
+	int64_t last_good; /* 0: never */
+	/* Its claims: queue.c's. */
+	struct row *first, *last;
+	uint32_t in_flight;
+	struct source *ring_before, *ring_after;
+	bool ringed;
+	uint8_t ring;	    /* enum queue_class */
+	struct timer timer; /* until look_at */
+	struct queue *queue;
+
 	struct source *next;			 /* of the same bucket */
 	struct source *idle_before, *idle_after; /* while connections == 0 */
 };
@@ -36,11 +61,20 @@ struct source *source_enter(struct sources *sources, const struct netaddr *peer)
  * nothing to tell, or when there are too many of them. */
 void source_leave(struct sources *sources, struct source *source, int64_t now);
 
-/* A login from there was refused. Milliseconds until the peer may be told. */
-int64_t source_refused(struct source *source, int64_t now);
+/*
+ * A login from there was refused. credential: of auth's report, or 0. Milliseconds
+ * until the peer may be told; the same credential again does not count again.
+ */
+int64_t source_refused(struct source *source, uint64_t credential, int64_t now);
 
 /* A login from there was good. */
 void source_accepted(struct source *source, int64_t now);
+
+/* Has there been a good login within a day? Such a source keeps its share. */
+bool source_is_good(const struct source *source, int64_t now);
+
+/* From when on a claim from there may be looked at. */
+int64_t source_look_at(const struct source *source);
 
 void sources_free(struct sources *sources);
 

@@ -24,7 +24,7 @@ MESSAGE_MAX = 16384
  BATON, IDENTITY, KEEPER_SETUP, CHANNEL, SIGN, SIGNATURE) = range(1, 15)
 LISTENER_POP3, LISTENER_POP3S = 1, 2
 (REPORT_READY, REPORT_STARTED, REPORT_ENDED, REPORT_ACCEPTED,
- REPORT_OFFER) = range(1, 6)
+ REPORT_OFFER, REPORT_REFUSED) = range(1, 7)
 MECHANISMS = ("USER", "APOP", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1",
               "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS",
               "EXTERNAL", "OAUTHBEARER", "XOAUTH2")
@@ -184,7 +184,8 @@ def kill(number):
     return begin(KILL) + struct.pack("<Q", number)
 
 
-Report = collections.namedtuple("Report", "kind connection pid status account mechanisms")
+Report = collections.namedtuple(
+    "Report", "kind connection pid status account mechanisms credential")
 
 
 def report_decode(message):
@@ -194,8 +195,9 @@ def report_decode(message):
     status = m.u32() if kind == REPORT_ENDED else None
     account = m.octets() if kind == REPORT_ACCEPTED else None
     offered = m.u32() if kind == REPORT_OFFER else None
+    credential = m.u64() if kind == REPORT_REFUSED else None
     m.done()
-    return Report(kind, number, pid, status, account, offered)
+    return Report(kind, number, pid, status, account, offered, credential)
 
 
 Login = collections.namedtuple("Login", "mechanism path tls name secret state binding")
