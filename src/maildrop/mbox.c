@@ -14,6 +14,7 @@
 #include "maildrop/mbox.h"
 
 #include "base/io.h"
+#include "maildrop/mbox_cache.h"
 #include "maildrop/mbox_id.h"
 #include "maildrop/mbox_lock.h"
 #include "maildrop/mbox_scan.h"
@@ -115,6 +116,19 @@ int mbox_tail_sum(int fd, uint64_t end, uint64_t *sum)
 	return 0;
 }
 
+static int scan(struct maildrop *drop, uint64_t from, struct maildrop_fault *fault)
+{
+	struct mbox *box = drop->own;
+
+	(void)posix_fadvise(box->fd, (off_t)from, 0, POSIX_FADV_SEQUENTIAL);
+	if (mbox_scan(box->fd, from, box->end, add_message, drop) == 0)
+		return 0;
+	if (errno == EINVAL)
+		return refuse(drop, fault, EINVAL,
+			"not an mbox: it does not begin with \"From \"");
+	return maildrop_fail(fault, "read", drop->path);
+}
+
 /* Under the locks. */
 static int read_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
 {
@@ -123,13 +137,10 @@ static int read_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
 	if (fstat(box->fd, &box->seen) < 0)
 		return maildrop_fail(fault, "stat", drop->path);
 	box->end = (uint64_t)box->seen.st_size;
-	(void)posix_fadvise(box->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	if (mbox_scan(box->fd, 0, box->end, add_message, drop) < 0) {
-		if (errno == EINVAL)
-			return refuse(drop, fault, EINVAL,
-				"not an mbox: it does not begin with \"From \"");
-		return maildrop_fail(fault, "read", drop->path);
-	}
+	uint64_t from = mbox_cache_load(drop);
+	box->fresh = from < box->end;
+	if (box->fresh && scan(drop, from, fault) < 0)
+		return -1;
 	if (mbox_tail_sum(box->fd, box->end, &box->tail) < 0)
 		return maildrop_fail(fault, "read", drop->path);
 	return 0;
@@ -166,6 +177,8 @@ static int open_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
 	if (result == 0)
 		result = read_snapshot(drop, fault);
 	mbox_unlock(&lock);
+	if (result == 0 && box->fresh)
+		mbox_cache_store(drop);
 	return result;
 }
 
@@ -221,8 +234,7 @@ static bool untouched(const struct stat *a, const struct stat *b)
 	       same_time(a->st_ctim, b->st_ctim);
 }
 
-/* 1: the line still stands there; 0: not; -1. */
-static int check_line(struct maildrop *drop, size_t i)
+int mbox_check_line(struct maildrop *drop, size_t i)
 {
 	struct mbox *box = drop->own;
 	unsigned char data[MBOX_LINE_SEEN];
@@ -252,7 +264,7 @@ static int check_all(struct maildrop *drop, const struct stat *now, bool all)
 		!same_time(now->st_mtim, box->seen.st_mtim))
 		all = true;
 	for (size_t i = 0; all && i < drop->count; i++) {
-		int same = check_line(drop, i);
+		int same = mbox_check_line(drop, i);
 		if (same <= 0)
 			return same;
 	}

@@ -25,6 +25,7 @@ struct mbox_line {
 struct mbox {
 	int fd; /* -1: there is no mbox */
 	bool writable;
+	bool fresh;	  /* something was read that the cache did not know */
 	uint64_t end;	  /* of the snapshot: octets of the file at open */
 	uint64_t tail;	  /* hash of the snapshot's last MBOX_TAIL_SEEN octets */
 	struct stat seen; /* the file as it last was found to agree with it */
@@ -50,6 +51,9 @@ int mbox_tail_sum(int fd, uint64_t end, uint64_t *sum);
  * only.
  */
 int mbox_verify(struct maildrop *drop, bool all, struct maildrop_fault *fault);
+
+/* Message i's "From " line: 1: it still stands there; 0: not; -1 with errno. */
+int mbox_check_line(struct maildrop *drop, size_t i);
 
 int mbox_commit(struct maildrop *drop, struct maildrop_done *done,
 	struct maildrop_fault *fault);

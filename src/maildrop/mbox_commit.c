@@ -9,6 +9,7 @@
 #include "maildrop/mbox.h"
 
 #include "base/io.h"
+#include "maildrop/mbox_cache.h"
 #include "maildrop/mbox_lock.h"
 
 #include <errno.h>
@@ -82,7 +83,10 @@ static int commit_locked(struct maildrop *drop, struct maildrop_fault *fault)
 {
 	if (check_name(drop, fault) < 0 || mbox_verify(drop, true, fault) < 0)
 		return -1;
-	return rewrite(drop, fault);
+	if (rewrite(drop, fault) < 0)
+		return -1;
+	mbox_cache_committed(drop);
+	return 0;
 }
 
 int mbox_commit(
@@ -90,9 +94,9 @@ int mbox_commit(
 {
 	struct mbox *box = drop->own;
 	struct mbox_lock lock;
-	int result;
+	size_t marked = drop->marked;
 
-	done->failed = drop->marked;
+	done->failed = marked;
 	if (!box->writable) {
 		errno = EACCES;
 		return maildrop_fail(fault, "write", drop->path);
@@ -100,9 +104,9 @@ int mbox_commit(
 	if (mbox_lock(&lock, box->fd, drop->path, true,
 		    io_now() + MBOX_LOCK_SECONDS * 1000) < 0)
 		return maildrop_fail(fault, "lock", drop->path);
-	result = commit_locked(drop, fault);
+	int result = commit_locked(drop, fault);
 	mbox_unlock(&lock);
 	if (result == 0)
-		*done = (struct maildrop_done){ .removed = drop->marked };
+		*done = (struct maildrop_done){ .removed = marked };
 	return result;
 }

@@ -17,6 +17,7 @@
 #include "maildrop/mbox_id.h"
 
 #include <endian.h>
+#include <sys/random.h>
 
 static const uint64_t prime1 = 0x9E3779B185EBCA87, prime2 = 0xC2B2AE3D27D4EB4F;
 
@@ -146,44 +147,59 @@ bool mbox_id_is_status(struct span line)
 	return false;
 }
 
-struct twin {
-	uint64_t id[2];
-	uint32_t i;
+/* Slots hold a message's number plus one; 0 is empty. Which slot an id begins to look
+ * at, nobody who writes mail or a cache can know. */
+struct table {
+	uint32_t *slots;
+	size_t mask;
+	uint64_t random[2];
 };
 
-static int twin_order(const void *left, const void *right)
+static size_t slot_of(const struct table *table, const uint64_t id[2])
 {
-	const struct twin *a = left, *b = right;
-	for (int k = 0; k < 2; k++)
-		if (a->id[k] != b->id[k])
-			return a->id[k] < b->id[k] ? -1 : 1;
-	return a->i < b->i ? -1 : a->i > b->i;
+	uint64_t x = (id[0] ^ table->random[0]) * prime1;
+	x = (x ^ x >> 32 ^ id[1] ^ table->random[1]) * prime2;
+	return (size_t)(x >> 20) & table->mask;
 }
 
-static void count_twins(struct twin *sorted, size_t n, uint32_t *twins)
+/* Puts message i in the place of the one before it with the same id, whose number plus
+ * one is returned, or 0. */
+static uint32_t replace(
+	struct table *table, const struct maildrop_message *messages, uint32_t i)
 {
-	for (size_t i = 1; i < n; i++)
-		if (sorted[i].id[0] == sorted[i - 1].id[0] &&
-			sorted[i].id[1] == sorted[i - 1].id[1])
-			twins[sorted[i].i] = twins[sorted[i - 1].i] + 1;
+	const uint64_t *id = messages[i].id;
+
+	for (size_t at = slot_of(table, id);; at = (at + 1) & table->mask) {
+		uint32_t found = table->slots[at];
+		const uint64_t *other = found ? messages[found - 1].id : id;
+		if (other[0] != id[0] || other[1] != id[1])
+			continue;
+		table->slots[at] = i + 1;
+		return found;
+	}
 }
 
 uint32_t *mbox_id_twins(const struct maildrop_message *messages, size_t n)
 {
-	uint32_t *twins = calloc(n ? n : 1, sizeof(*twins));
-	struct twin *sorted = calloc(n ? n : 1, sizeof(*sorted));
+	struct table table = { .mask = 15 };
 
-	if (!twins || !sorted) {
-		free(twins);
-		free(sorted);
+	while (table.mask < 2 * n)
+		table.mask = 2 * table.mask + 1;
+	if (getrandom(table.random, sizeof(table.random), 0) !=
+		(ssize_t)sizeof(table.random))
 		return NULL;
+	uint32_t *twins = calloc(n ? n : 1, sizeof(*twins));
+	table.slots = calloc(table.mask + 1, sizeof(*table.slots));
+	for (uint32_t i = 0; twins && table.slots && i < n; i++) {
+		uint32_t before = replace(&table, messages, i);
+		if (before)
+			twins[i] = twins[before - 1] + 1;
 	}
-	for (size_t i = 0; i < n; i++)
-		sorted[i] = (struct twin){ { messages[i].id[0], messages[i].id[1] },
-			(uint32_t)i };
-	qsort(sorted, n, sizeof(*sorted), twin_order);
-	count_twins(sorted, n, twins);
-	free(sorted);
+	if (!table.slots) {
+		free(twins);
+		twins = NULL;
+	}
+	free(table.slots);
 	return twins;
 }
 

@@ -21,7 +21,7 @@
 enum { SECTOR = 512, EVENTS_MAX = 100000 };
 
 enum kind { WRITE, CUT, ALLOCATE, FLUSH, MAKE, REMOVE, FLUSH_NAMES };
-enum file { MBOX, JOURNAL, FILES };
+enum file { MBOX, JOURNAL, FILES, /* the directory: */ NAMES = FILES, OTHER };
 
 struct event {
 	enum kind kind;
@@ -42,7 +42,7 @@ static struct {
 static void record(
 	enum kind kind, enum file file, uint64_t at, uint64_t n, const void *data)
 {
-	if (!tape.on)
+	if (!tape.on || file == OTHER)
 		return;
 	if (tape.n == EVENTS_MAX)
 		abort();
@@ -56,17 +56,25 @@ static void record(
 	}
 }
 
+/* Dotlock and cache are no part of what must survive. */
 static enum file file_of(int fd)
 {
+	static const char journal[] = "/mbox-journal";
+	char link[64], path[256];
 	struct stat st;
-	if (fstat(fd, &st) < 0)
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, path, sizeof(path));
+	if (n < 0 || fstat(fd, &st) < 0)
 		abort();
 	if (S_ISDIR(st.st_mode))
-		return FILES;
-	return st.st_ino == tape.mbox ? MBOX : JOURNAL;
+		return NAMES;
+	if (st.st_ino == tape.mbox)
+		return MBOX;
+	size_t tail = sizeof(journal) - 1;
+	bool is = (size_t)n > tail && memcmp(path + n - tail, journal, tail) == 0;
+	return is ? JOURNAL : OTHER;
 }
 
-/* Not the dotlock: it is no part of what must survive. */
 static bool is_journal(const char *name)
 {
 	return strcmp(name, "mbox-journal") == 0;
@@ -76,14 +84,6 @@ ssize_t __real_pwrite(int fd, const void *p, size_t n, off_t at);
 ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t at);
 ssize_t __wrap_pwrite(int fd, const void *p, size_t n, off_t at)
 {
-	struct stat st;
-	if (fstat(fd, &st) == 0 && st.st_nlink == 1 && tape.on) {
-		char link[64], path[256];
-		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-		ssize_t got = readlink(link, path, sizeof(path) - 1);
-		if (got > 5 && memcmp(path + got - 5, ".lock", 5) == 0)
-			return __real_pwrite(fd, p, n, at);
-	}
 	record(WRITE, file_of(fd), (uint64_t)at, n, p);
 	return __real_pwrite(fd, p, n, at);
 }
@@ -107,7 +107,7 @@ int __wrap_posix_fallocate(int fd, off_t at, off_t n)
 static void record_flush(int fd)
 {
 	enum file file = file_of(fd);
-	record(file == FILES ? FLUSH_NAMES : FLUSH, file, 0, 0, NULL);
+	record(file == NAMES ? FLUSH_NAMES : FLUSH, file, 0, 0, NULL);
 }
 
 int __real_fsync(int fd);

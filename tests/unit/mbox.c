@@ -4,6 +4,7 @@
  */
 #include "maildrop/mbox.h"
 #include "base/io.h"
+#include "maildrop/mbox_cache.h"
 #include "maildrop/mbox_lock.h"
 #include "maildrop/mbox_scan.h"
 #include "postern/maildrop.h"
@@ -701,6 +702,303 @@ Test(mbox, permissions)
 	cr_expect_eq(as_nobody(read_only), 0);
 	cr_assert_eq(chmod(path, 0), 0);
 	cr_expect_eq(as_nobody(unreadable), 0);
+}
+
+/* --- the cache -----------------------------------------------------------------------
+ */
+
+static char *cache_path(void)
+{
+	static char name[192];
+	snprintf(name, sizeof(name), "%s/sizes", state_path);
+	return name;
+}
+
+/* What is known of all messages, as text. */
+static char *all_of(struct maildrop *drop)
+{
+	size_t n = 0, room = 200 * (maildrop_count(drop) + 1);
+	char *text = calloc(1, room), uid[MAILDROP_UID_MAX + 1];
+	const struct mbox *box = drop->own;
+	for (size_t i = 0; i < maildrop_count(drop); i++) {
+		const struct maildrop_message *m = &drop->messages[i];
+		cr_assert_eq(maildrop_uid(drop, i, uid), 0);
+		n += (size_t)snprintf(text + n, room - n, "%zu %zu %zu %zu %zx %s\n",
+			(size_t)box->lines[i].from, (size_t)m->at, (size_t)m->stored,
+			(size_t)m->size, (size_t)box->lines[i].sum, uid);
+	}
+	return text;
+}
+
+/* Opens with the cache as it is and without: both find the same. Returns whether
+ * the first one had to read messages. */
+static bool expect_same_as_cold(const char *name)
+{
+	struct maildrop *drop = open_drop();
+	bool fresh = ((struct mbox *)drop->own)->fresh;
+	char *warm = all_of(drop);
+	maildrop_close(drop);
+	cr_assert(unlink(cache_path()) == 0 || errno == ENOENT);
+	drop = open_drop();
+	char *cold = all_of(drop);
+	maildrop_close(drop);
+	cr_expect_str_eq(warm, cold, "%s", name);
+	free(warm);
+	free(cold);
+	return fresh;
+}
+
+Test(mbox, cache)
+{
+	put(A B C D);
+	cr_expect(expect_same_as_cold("none"));
+	cr_expect_not(expect_same_as_cold("unchanged"));
+	append("\n" NEW);
+	cr_expect(expect_same_as_cold("grown"));
+	append("more of the last message\n");
+	cr_expect(expect_same_as_cold("the last message has grown"));
+	put(A B C);
+	cr_expect(expect_same_as_cold("cut"));
+	put(B A C);
+	touch(1);
+	cr_expect(expect_same_as_cold("other messages of the same size"));
+	put(B A C NEW NEW);
+	cr_expect(expect_same_as_cold("grown by two"));
+	put(A B C NEW NEW NEW);
+	cr_expect(expect_same_as_cold("changed and grown"));
+	put("");
+	cr_expect(!expect_same_as_cold("empty"));
+	append(NEW);
+	cr_expect(expect_same_as_cold("grown from nothing"));
+}
+
+Test(mbox, cache_after_commit)
+{
+	static const char *const marks[] = { "x---", "--x-", "---x", "xx-x", "xxxx" };
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		for (int grown = 0; grown < 2; grown++) {
+			struct maildrop_done done;
+			struct maildrop_fault fault = { "" };
+			put(A B C D);
+			struct maildrop *drop = open_drop();
+			mark(drop, marks[i]);
+			if (grown)
+				append("\n" NEW);
+			cr_expect_eq(maildrop_commit(drop, &done, &fault), 0);
+			maildrop_close(drop);
+			bool fresh = expect_same_as_cold(marks[i]);
+			cr_expect_eq(fresh, grown, "%s %d", marks[i], grown);
+		}
+}
+
+/* With a right sum and wrong content: what an owner can forge. */
+Test(mbox, forged_cache)
+{
+	srand(3);
+	for (int round = 0; round < 400; round++) {
+		put(A B C D);
+		struct maildrop *drop = open_drop();
+		struct mbox *box = drop->own;
+		uint64_t *numbers[] = { &drop->messages[rand() % 4].at,
+			&drop->messages[rand() % 4].stored,
+			&box->lines[rand() % 4].from, &box->lines[rand() % 4].sum,
+			&box->end };
+		uint64_t *number = numbers[rand() % 5];
+		static const uint64_t wrong[] = { 0, 1, UINT64_MAX, INT64_MAX, 40,
+			100 };
+		*number = rand() % 2 ? wrong[rand() % 6]
+				     : *number + (uint64_t)(rand() % 9) - 4;
+		if (rand() % 4 == 0)
+			drop->count = (size_t)rand() % 4;
+		mbox_cache_store(drop);
+		maildrop_close(drop);
+		if (rand() % 2)
+			append(NEW);
+		drop = open_drop();
+		for (size_t i = 0; i < maildrop_count(drop); i++) {
+			struct maildrop_body body;
+			struct maildrop_fault fault;
+			char p[4096], uid[MAILDROP_UID_MAX + 1];
+			cr_assert_leq(drop->messages[i].at + drop->messages[i].stored,
+				((struct mbox *)drop->own)->end);
+			cr_assert_eq(maildrop_uid(drop, i, uid), 0);
+			if (maildrop_body_open(drop, i, &body, &fault) < 0)
+				continue;
+			while (maildrop_body_read(&body, p, sizeof(p)) > 0)
+				;
+			maildrop_body_close(&body);
+			maildrop_mark(drop, i, rand() % 2);
+		}
+		struct maildrop_done done;
+		struct maildrop_fault fault;
+		(void)maildrop_commit(drop, &done, &fault);
+		maildrop_close(drop);
+	}
+}
+
+/* --- journals
+ * ---------------------------------------------------------------------------- */
+
+static void journal_path(char name[192])
+{
+	snprintf(name, 192, "%s/mbox-journal", state_path);
+}
+
+/* A journal as a commit that was cut off after its first record leaves it. */
+static void make_journal(struct journal *journal)
+{
+	static const struct mbox_range removed = { sizeof(A) - 1, sizeof(B) - 1 };
+	struct journal_place place;
+	struct stat st;
+	cr_assert_eq(stat(path, &st), 0);
+	journal_place(&place, state, path);
+	*journal = (struct journal){ .fd = -1,
+		.inode = st.st_ino,
+		.shift = { malloc(sizeof(removed)), 1, (uint64_t)st.st_size },
+		.log_room = 4096 };
+	journal->shift.removed[0] = removed;
+	cr_assert_eq(journal_create(journal, &place, 1), 0);
+}
+
+static void put_record(struct journal *journal, struct journal_record record)
+{
+	cr_assert_eq(journal_write(journal, &record), 0);
+	journal_close(journal);
+}
+
+/* Forged in one number or another: memory and the other files stay whole, and
+ * the open ends. What is left of the mbox is the owner's affair. */
+Test(mbox, forged_journals)
+{
+	static const uint64_t wrong[] = { 0, 1, 2, 17, 60, 107, 108, 200, 4096,
+		INT64_MAX, UINT64_MAX };
+	srand(4);
+	for (int round = 0; round < 600; round++) {
+		struct journal journal;
+		struct maildrop_fault fault;
+		put(A B C D);
+		make_journal(&journal);
+		struct journal_record record = { .number = 1,
+			.step = rand() % 2 ? JOURNAL_MOVE : JOURNAL_CUT,
+			.from = sizeof(A) - 1,
+			.to = sizeof(A C) - 1,
+			.logged = rand() % 2,
+			.end = journal.shift.end };
+		uint64_t *numbers[] = { &record.from, &record.to, &record.end,
+			&record.log_sum, &record.number };
+		for (int i = rand() % 3; i > 0; i--)
+			*numbers[rand() % 5] = wrong[rand() % 11];
+		put_record(&journal, record);
+		char name[192];
+		journal_path(name);
+		if (rand() % 4 == 0)
+			cr_assert_eq(truncate(name, rand() % 20000), 0);
+		(void)open_fails(&fault);
+		(void)unlink(name);
+	}
+}
+
+Test(mbox, journals_that_are_none)
+{
+	char name[192], victim[192];
+	journal_path(name);
+	snprintf(victim, sizeof(victim), "%s/victim", dir);
+	int fd = open(victim, O_WRONLY | O_CREAT, 0600);
+	cr_assert_eq(write(fd, "whole", 5), 5);
+	close(fd);
+	for (int kind = 0; kind < 5; kind++) {
+		put(A B);
+		if (kind == 0)
+			cr_assert_eq(symlink(victim, name), 0);
+		else if (kind == 1)
+			cr_assert_eq(link(victim, name), 0);
+		else if (kind == 2)
+			cr_assert_eq(mkfifo(name, 0600), 0);
+		else if (kind == 3)
+			cr_assert_eq(mkdir(name, 0700), 0);
+		else
+			close(open(name, O_WRONLY | O_CREAT, 0600));
+		struct maildrop *drop = open_drop();
+		cr_expect_eq(maildrop_count(drop), 2);
+		maildrop_mark(drop, 0, true);
+		int error = commit_error(drop);
+		cr_expect_eq(error, kind == 3 ? EISDIR : 0, "%d: %d", kind, error);
+		expect_file(kind == 3 ? A B : B);
+		maildrop_close(drop);
+		(void)rmdir(name);
+		struct stat st;
+		cr_expect(
+			stat(victim, &st) == 0 && st.st_size == 5 && st.st_nlink == 1);
+	}
+}
+
+/* The mbox is another one by now: the journal is kept, not applied. */
+Test(mbox, journal_of_another_mbox)
+{
+	struct journal journal;
+	char name[208];
+	put(A B C D);
+	make_journal(&journal);
+	put_record(&journal, (struct journal_record){ .number = 1,
+				     .step = JOURNAL_MOVE,
+				     .from = sizeof(A) - 1,
+				     .to = sizeof(A) - 1,
+				     .end = journal.shift.end });
+	put(B C D A NEW);
+	struct maildrop *drop = open_drop();
+	maildrop_close(drop);
+	expect_file(B C D A NEW);
+	journal_path(name);
+	cr_expect_eq(access(name, F_OK), -1);
+	snprintf(name + strlen(name), 8, ".kept");
+	cr_expect_eq(access(name, F_OK), 0);
+}
+
+/* Without a state directory the journal stands beside the mbox; where neither can
+ * be, nothing is deleted that needs one. */
+static int delete_without_state(size_t i)
+{
+	struct maildrop_place place = {
+		.kind = MAILDROP_MBOX, .path = path, .state = -1
+	};
+	struct maildrop_fault fault = { "" };
+	struct maildrop_done done;
+	struct maildrop *drop;
+	if (maildrop_open(&drop, &place, &fault) < 0)
+		return -1;
+	maildrop_mark(drop, i, true);
+	int error = maildrop_commit(drop, &done, &fault) == 0 ? 0 : errno;
+	maildrop_close(drop);
+	return error;
+}
+
+static int delete_first(void)
+{
+	return delete_without_state(0);
+}
+
+static int delete_last(void)
+{
+	return delete_without_state(1);
+}
+
+Test(mbox, no_state)
+{
+	put(A B);
+	cr_expect_eq(delete_first(), 0);
+	expect_file(B);
+	put(A B);
+	cr_assert_eq(chmod(path, 0666), 0);
+	cr_assert_eq(chmod(dir, 0555), 0);
+	cr_expect_eq(as_nobody(delete_first), EACCES);
+	expect_file(A B);
+	cr_expect_eq(as_nobody(delete_last), 0);
+	expect_file(A);
+	cr_assert_eq(chmod(dir, 0711), 0);
+	put(A B);
+	cr_expect_eq(as_nobody(delete_first), ENOTSUP);
+	expect_file(A B);
+	cr_assert_eq(chmod(dir, 0755), 0);
 }
 
 /* --- locks --------------------------------------------------------------------------
