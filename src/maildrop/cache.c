@@ -44,7 +44,8 @@ static void sum_add(struct sum *sum, const void *data, size_t n)
 			sum->lanes[i] = mixed(sum->lanes[i], words[i]);
 	}
 	memset(words, 0, sizeof(words));
-	memcpy(words, p, n);
+	if (n)
+		memcpy(words, p, n);
 	words[3] ^= (uint64_t)n << 56;
 	for (int i = 0; i < 4; i++)
 		sum->lanes[i] = mixed(sum->lanes[i], words[i]);

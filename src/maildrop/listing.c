@@ -14,14 +14,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <time.h>
 #include <unistd.h>
 
 static const char *const dir_names[LISTING_DIRS] = { "new", "cur" };
-
-/* A stamp younger than this may be that of a change that is still to come: file
- * systems round time (FAT, the worst, to two seconds). */
-static const int64_t settled_after = 2500000000;
 
 enum { READ_TRIES = 5 };
 
@@ -29,6 +26,33 @@ size_t listing_base_length(const char *name, size_t n)
 {
 	const char *colon = memchr(name, ':', n);
 	return colon ? (size_t)(colon - name) : n;
+}
+
+/*
+ * File systems whose directory times are kept by this machine's kernel. Of others
+ * (FUSE, network) an unchanged time proves nothing.
+ */
+static bool keeps_times(int dir)
+{
+	static const uint32_t kinds[] = {
+		0xEF53,	    /* ext2, ext3, ext4 */
+		0x58465342, /* XFS */
+		0x9123683E, /* Btrfs */
+		0xF2F52010, /* F2FS */
+		0x2FC12FC1, /* ZFS */
+		0xCA451A4E, /* bcachefs */
+		0x01021994, /* tmpfs */
+		0x794C7630, /* overlay */
+	};
+	struct statfs fs;
+	if (dir < 0)
+		return true;
+	if (fstatfs(dir, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if ((uint32_t)fs.f_type == kinds[i])
+			return true;
+	return false;
 }
 
 static int no_directory(int error)
@@ -58,6 +82,8 @@ int listing_open(struct listing *listing, const struct maildrop *drop,
 		listing->dirs[i] = dir;
 	}
 	close(root);
+	listing->keeps_times = keeps_times(listing->dirs[LISTING_NEW]) &&
+			       keeps_times(listing->dirs[LISTING_CUR]);
 	return 0;
 }
 
@@ -74,7 +100,7 @@ static int64_t nanoseconds(struct timespec t)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-int listing_stamp(const struct listing *listing, int dir, struct listing_stamp *stamp)
+static int stamp_of(const struct listing *listing, int dir, struct listing_stamp *stamp)
 {
 	struct stat st;
 	*stamp = (struct listing_stamp){ 0 };
@@ -87,13 +113,13 @@ int listing_stamp(const struct listing *listing, int dir, struct listing_stamp *
 	return 0;
 }
 
-static int take_stamps(struct listing *listing)
+int listing_take_stamps(struct listing *listing)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
 	listing->read_at = nanoseconds(now);
 	for (int i = 0; i < LISTING_DIRS; i++)
-		if (listing_stamp(listing, i, &listing->stamps[i]) < 0)
+		if (stamp_of(listing, i, &listing->stamps[i]) < 0)
 			return -1;
 	return 0;
 }
@@ -104,31 +130,30 @@ static bool same_stamp(const struct listing_stamp *a, const struct listing_stamp
 	       a->ctime == b->ctime;
 }
 
-/* Have the directories not changed since the stamps were taken? */
-static bool same_stamps(const struct listing *listing)
+bool listing_same(const struct listing *listing)
 {
 	struct listing_stamp now;
 	for (int i = 0; i < LISTING_DIRS; i++)
-		if (listing_stamp(listing, i, &now) < 0 ||
+		if (stamp_of(listing, i, &now) < 0 ||
 			!same_stamp(&now, &listing->stamps[i]))
 			return false;
 	return true;
 }
 
-/* And could they not have, unnoticed? */
-static bool settled(const struct listing *listing)
+bool listing_settled(const struct listing *listing)
 {
+	if (!listing->keeps_times)
+		return false;
 	for (int i = 0; i < LISTING_DIRS; i++)
-		if (listing->read_at - listing->stamps[i].mtime < settled_after ||
-			listing->read_at - listing->stamps[i].ctime < settled_after)
+		if (listing->read_at - listing->stamps[i].mtime < LISTING_AT_REST ||
+			listing->read_at - listing->stamps[i].ctime < LISTING_AT_REST)
 			return false;
 	return true;
 }
 
 /* --- reading ------------------------------------------------------------------ */
 
-/* Appends a name and its NUL; *at is where it begins. */
-static int keep_name(struct listing *listing, const char *name, size_t n, size_t *at)
+int listing_keep_name(struct listing *listing, const char *name, size_t n, size_t *at)
 {
 	if (listing->names_room - listing->names_n < n + 1) {
 		size_t room = listing->names_room ? listing->names_room * 2 : 4096;
@@ -156,9 +181,9 @@ static bool is_message(int dir, const struct dirent *entry, size_t n)
 }
 
 /* What is done with each file that is a message. 0, or -1 with errno. */
-typedef int entry_fn(void *self, int dir, const char *name, size_t n, uint64_t inode);
+typedef int listing_fn(void *self, int dir, const char *name, size_t n, uint64_t inode);
 
-static int read_entries(DIR *stream, int which, entry_fn *each, void *self)
+static int read_entries(DIR *stream, int which, listing_fn *each, void *self)
 {
 	const struct dirent *entry;
 	for (;;) {
@@ -173,7 +198,7 @@ static int read_entries(DIR *stream, int which, entry_fn *each, void *self)
 	}
 }
 
-static int read_dir(struct listing *listing, int which, entry_fn *each, void *self)
+int listing_read_dir(struct listing *listing, int which, listing_fn *each, void *self)
 {
 	if (listing->dirs[which] < 0)
 		return 0;
@@ -202,7 +227,7 @@ static int append(void *self, int dir, const char *name, size_t n, uint64_t inod
 {
 	struct append *to = self;
 	size_t at;
-	if (keep_name(to->listing, name, n, &at) < 0)
+	if (listing_keep_name(to->listing, name, n, &at) < 0)
 		return -1;
 	struct maildrop_message *message = maildrop_append(to->drop);
 	if (!message)
@@ -215,10 +240,10 @@ static int append(void *self, int dir, const char *name, size_t n, uint64_t inod
 static int read_once(struct listing *listing, struct maildrop *drop)
 {
 	struct append to = { listing, drop };
-	if (take_stamps(listing) < 0)
+	if (listing_take_stamps(listing) < 0)
 		return -1;
 	for (int i = 0; i < LISTING_DIRS; i++)
-		if (read_dir(listing, i, append, &to) < 0)
+		if (listing_read_dir(listing, i, append, &to) < 0)
 			return -1;
 	return 0;
 }
@@ -236,227 +261,9 @@ int listing_read(
 		listing->names_n = 0;
 		if (read_once(listing, drop) < 0)
 			return maildrop_fail(fault, "read directory", drop->path);
-		if (same_stamps(listing))
+		listing->complete = listing_same(listing);
+		if (listing->complete)
 			break;
 	}
 	return 0;
-}
-
-/* --- order ---------------------------------------------------------------------- */
-
-struct key {
-	uint64_t time;
-	uint64_t head; /* the first octets behind the time: most comparisons end here */
-	const struct listing *listing;
-	const struct maildrop_message *message;
-};
-
-static size_t parse_time(struct span base, uint64_t *time)
-{
-	size_t i = 0;
-	uint64_t t = 0;
-	for (; i < base.n && base.p[i] >= '0' && base.p[i] <= '9'; i++) {
-		unsigned digit = (unsigned)(base.p[i] - '0');
-		t = t > (UINT64_MAX - digit) / 10 ? UINT64_MAX : t * 10 + digit;
-	}
-	*time = t;
-	return i;
-}
-
-static struct key key_of(
-	const struct listing *listing, const struct maildrop_message *message)
-{
-	struct key key = { .listing = listing, .message = message };
-	struct span base = listing_base(listing, message);
-	struct span rest = span_tail(base, parse_time(base, &key.time));
-	for (size_t i = 0; i < sizeof(key.head); i++)
-		key.head = key.head << 8 | (i < rest.n ? rest.p[i] : 0);
-	return key;
-}
-
-static int compare_numbers(uint64_t a, uint64_t b)
-{
-	return a < b ? -1 : a > b;
-}
-
-static int compare_spans(struct span a, struct span b)
-{
-	int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-	return c ? c : compare_numbers(a.n, b.n);
-}
-
-static int compare_bases(const struct key *a, const struct key *b)
-{
-	if (a->time != b->time)
-		return compare_numbers(a->time, b->time);
-	if (a->head != b->head)
-		return compare_numbers(a->head, b->head);
-	return compare_spans(listing_base(a->listing, a->message),
-		listing_base(b->listing, b->message));
-}
-
-static int compare_keys(const void *x, const void *y)
-{
-	const struct key *a = x, *b = y;
-	int c = compare_bases(a, b);
-	if (c == 0)
-		c = compare_numbers(a->message->id[0], b->message->id[0]);
-	if (c == 0)
-		c = listing_dir(a->message) - listing_dir(b->message);
-	return c ? c
-		 : strcmp(listing_name(a->listing, a->message),
-			   listing_name(b->listing, b->message));
-}
-
-int listing_compare(const struct listing *listing, const struct maildrop_message *a,
-	const struct maildrop_message *b)
-{
-	struct key x = key_of(listing, a), y = key_of(listing, b);
-	return compare_bases(&x, &y);
-}
-
-/* The same file under two names of one message: seen twice while it was renamed. */
-static bool same_file(const struct key *a, const struct key *b)
-{
-	return a->message->id[0] == b->message->id[0] && compare_bases(a, b) == 0;
-}
-
-/* Moves the messages into the order of the keys; a file that was seen twice counts
- * once; those that share a base name are flagged. Returns how many there are. */
-static size_t arrange(struct maildrop_message *sorted, const struct key *keys, size_t n)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < n; i++) {
-		bool alone = i == 0 || compare_bases(&keys[i - 1], &keys[i]) != 0;
-		if (!alone && same_file(&keys[i - 1], &keys[i]))
-			continue;
-		sorted[count] = *keys[i].message;
-		sorted[count].at &= ~(uint64_t)LISTING_DUPLICATE;
-		if (!alone) {
-			sorted[count - 1].at |= LISTING_DUPLICATE;
-			sorted[count].at |= LISTING_DUPLICATE;
-		}
-		count++;
-	}
-	return count;
-}
-
-int listing_sort(struct listing *listing, struct maildrop *drop)
-{
-	size_t n = drop->count;
-	if (n == 0)
-		return 0;
-	struct key *keys = malloc(n * sizeof(*keys));
-	struct maildrop_message *sorted = malloc(n * sizeof(*sorted));
-	if (!keys || !sorted) {
-		free(keys);
-		free(sorted);
-		return -1;
-	}
-	for (size_t i = 0; i < n; i++)
-		keys[i] = key_of(listing, &drop->messages[i]);
-	qsort(keys, n, sizeof(*keys), compare_keys);
-	drop->count = arrange(sorted, keys, n);
-	free(drop->messages);
-	drop->messages = sorted;
-	drop->room = n;
-	free(keys);
-	return 0;
-}
-
-/* --- finding again ---------------------------------------------------------------- */
-
-/* An open hash table from base name to message, valid for one refresh. */
-struct index {
-	struct listing *listing;
-	struct maildrop *drop;
-	uint32_t *slots; /* message number + 1, or 0 */
-	uint64_t mask;
-	unsigned char *found; /* by message number */
-};
-
-static uint64_t hash_of(struct span s)
-{
-	uint64_t h = 1469598103934665603u; /* FNV-1a */
-	for (size_t i = 0; i < s.n; i++)
-		h = (h ^ s.p[i]) * 1099511628211u;
-	return h ^ h >> 29;
-}
-
-static int index_build(struct index *index)
-{
-	size_t n = index->drop->count, size = 16;
-	while (size < 2 * n)
-		size *= 2;
-	index->mask = size - 1;
-	index->slots = calloc(size, sizeof(*index->slots));
-	index->found = calloc(n + 1, 1);
-	if (!index->slots || !index->found)
-		return -1;
-	for (size_t i = 0; i < n; i++) {
-		uint64_t at = hash_of(
-			listing_base(index->listing, &index->drop->messages[i]));
-		while (index->slots[at & index->mask])
-			at++;
-		index->slots[at & index->mask] = (uint32_t)i + 1;
-	}
-	return 0;
-}
-
-/* The message that this file is: same base name; same inode if there is a choice. */
-static struct maildrop_message *index_find(
-	struct index *index, struct span base, uint64_t inode)
-{
-	uint32_t best = 0, slot;
-	for (uint64_t at = hash_of(base); (slot = index->slots[at & index->mask]);
-		at++) {
-		const struct maildrop_message *m = &index->drop->messages[slot - 1];
-		if (index->found[slot - 1] ||
-			!span_eq(listing_base(index->listing, m), base))
-			continue;
-		if (m->id[0] == inode) {
-			best = slot;
-			break;
-		}
-		if (!(m->at & LISTING_DUPLICATE))
-			best = slot;
-	}
-	if (!best)
-		return NULL;
-	index->found[best - 1] = 1;
-	return &index->drop->messages[best - 1];
-}
-
-static int rename_message(
-	void *self, int dir, const char *name, size_t n, uint64_t inode)
-{
-	struct index *index = self;
-	size_t base = listing_base_length(name, n), at;
-	struct maildrop_message *message =
-		index_find(index, span_of(name, base), inode);
-	if (!message)
-		return 0; /* delivered since the snapshot */
-	message->id[0] = inode;
-	if (listing_dir(message) == dir &&
-		strcmp(listing_name(index->listing, message), name) == 0)
-		return 0;
-	if (keep_name(index->listing, name, n, &at) < 0)
-		return -1;
-	message->at = listing_at(at, base, dir) | (message->at & LISTING_DUPLICATE);
-	return 0;
-}
-
-int listing_refresh(struct listing *listing, struct maildrop *drop)
-{
-	struct index index = { .listing = listing, .drop = drop };
-	if (settled(listing) && same_stamps(listing))
-		return 0;
-	int result = take_stamps(listing) < 0 || index_build(&index) < 0 ? -1 : 0;
-	for (int i = 0; result == 0 && i < LISTING_DIRS; i++)
-		result = read_dir(listing, i, rename_message, &index);
-	int error = errno;
-	free(index.slots);
-	free(index.found);
-	errno = error;
-	return result;
 }

@@ -28,11 +28,17 @@ struct listing_stamp {
 	int64_t mtime, ctime; /* nanoseconds; both 0: there is no directory */
 };
 
+/* A change within this time (nanoseconds) after another may leave no trace in a
+ * file's times: file systems round them (FAT, the worst, to two seconds). */
+#define LISTING_AT_REST INT64_C(2500000000)
+
 struct listing {
 	int dirs[LISTING_DIRS];			   /* -1: there is none */
 	struct listing_stamp stamps[LISTING_DIRS]; /* before the last reading */
-	int64_t read_at; /* the clock before the last reading, nanoseconds */
-	char *names;	 /* all names, each with its NUL */
+	int64_t read_at;			   /* the clock then, nanoseconds */
+	bool keeps_times; /* a change of a directory changes its stamp */
+	bool complete;	  /* the snapshot is all that the directories held then */
+	char *names;	  /* all names, each with its NUL */
 	size_t names_n, names_room;
 };
 
@@ -67,9 +73,19 @@ static inline struct span listing_base(
 /* The part of a name in front of its first ':'. */
 size_t listing_base_length(const char *name, size_t n);
 
-/* < 0, 0, > 0: the order of two messages by time and base name alone. */
-int listing_compare(const struct listing *listing, const struct maildrop_message *a,
-	const struct maildrop_message *b);
+/* What orders messages; made once, compared often. */
+struct listing_key {
+	uint64_t time;
+	uint64_t head; /* the octets behind the time: most comparisons end here */
+	struct span base;
+	uint64_t inode;
+};
+
+struct listing_key listing_key_of(struct span base, uint64_t inode);
+
+/* < 0, 0, > 0: by time and base name alone; and by inode too. */
+int listing_compare_bases(const struct listing_key *a, const struct listing_key *b);
+int listing_compare(const struct listing_key *a, const struct listing_key *b);
 
 /*
  * Opens the directories beneath drop->path; what is missing stays closed. Neither
@@ -79,8 +95,23 @@ int listing_open(struct listing *listing, const struct maildrop *drop,
 	struct maildrop_fault *fault);
 void listing_close(struct listing *listing);
 
-/* The stamp of a directory now. 0, or -1 with errno. */
-int listing_stamp(const struct listing *listing, int dir, struct listing_stamp *stamp);
+/* Notes stamps and clock: what is read afterwards is at least that new. 0 or -1. */
+int listing_take_stamps(struct listing *listing);
+
+/* Have the directories not changed since the stamps were taken, as far as they tell? */
+bool listing_same(const struct listing *listing);
+
+/* Were the stamps old enough that a later change can't have left them as they are? */
+bool listing_settled(const struct listing *listing);
+
+/* Appends a name of n octets and its NUL; *at is where it begins. 0 or -1. */
+int listing_keep_name(struct listing *listing, const char *name, size_t n, size_t *at);
+
+/* What is done with each file that is a message. 0, or -1 with errno. */
+typedef int listing_fn(void *self, int dir, const char *name, size_t n, uint64_t inode);
+
+/* Calls each for the files of one directory. 0, or -1 with errno. */
+int listing_read_dir(struct listing *listing, int which, listing_fn *each, void *self);
 
 /*
  * Reads the directories and fills drop->messages, which must be empty: at and

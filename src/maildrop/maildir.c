@@ -12,6 +12,7 @@
  * when it is asked for: it must not hide the others, nor be hidden.
  */
 #include "maildrop/listing.h"
+#include "maildrop/maildir_cache.h"
 #include "maildrop/octets.h"
 
 #include "base/blake2b.h"
@@ -20,9 +21,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { MAILDIR_BLOCK = 128 * 1024, MAILDIR_UID_HASH = 16 };
+enum {
+	MAILDIR_BLOCK = 128 * 1024,
+	MAILDIR_UID_HASH = 16,
+	/* Work that a session which is killed should not leave to the next. */
+	MAILDIR_DEAR_MESSAGES = 250,
+	MAILDIR_DEAR_OCTETS = 64 * 1024 * 1024,
+};
 
 /* message.stored of a message that leaves the snapshot before it is complete */
 #define MAILDIR_GONE UINT64_MAX
@@ -30,6 +38,10 @@ enum { MAILDIR_BLOCK = 128 * 1024, MAILDIR_UID_HASH = 16 };
 struct maildir {
 	struct listing listing;
 	unsigned char *block; /* MAILDIR_BLOCK octets, while sizes are measured */
+	int64_t now;	      /* when measuring began, nanoseconds of the clock */
+	size_t measured;      /* messages */
+	uint64_t octets;      /* in them */
+	bool dirty;	      /* the cache should be written */
 };
 
 static int64_t nanoseconds(struct timespec t)
@@ -37,10 +49,18 @@ static int64_t nanoseconds(struct timespec t)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+static int64_t now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_REALTIME, &t);
+	return nanoseconds(t);
+}
+
 /* --- sizes ---------------------------------------------------------------------- */
 
-static int need_block(struct maildir *maildir)
+static int prepare(struct maildir *maildir)
 {
+	maildir->now = now();
 	if (!maildir->block)
 		maildir->block = malloc(MAILDIR_BLOCK);
 	return maildir->block ? 0 : -1;
@@ -58,48 +78,47 @@ static int open_message(
 		O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
 }
 
-/* Reads the file that st describes, to its end or the size it had, what is first. */
-static int measure_file(struct maildir *maildir, struct maildrop_message *message,
-	int fd, const struct stat *st)
+static ssize_t pread_some(int fd, void *p, size_t n, off_t offset)
+{
+	ssize_t got;
+	do
+		got = pread(fd, p, n, offset);
+	while (got < 0 && errno == EINTR);
+	return got;
+}
+
+/*
+ * Reads the open message to its end. A small one costs one call: what fills the
+ * block only in part is all of it (and what is no file fails: ESPIPE, EISDIR).
+ */
+static int measure_file(
+	struct maildir *maildir, struct maildrop_message *message, int fd)
 {
 	struct octets octets = { 0 };
-	uint64_t left = (uint64_t)st->st_size;
 	off_t offset = 0;
-	if (need_block(maildir) < 0)
-		return -1;
-	while (left) {
-		size_t want = left < MAILDIR_BLOCK ? (size_t)left : MAILDIR_BLOCK;
-		ssize_t n = pread(fd, maildir->block, want, offset);
-		if (n < 0 && errno == EINTR)
-			continue;
+	ssize_t n;
+	do {
+		n = pread_some(fd, maildir->block, MAILDIR_BLOCK, offset);
 		if (n < 0)
 			return -1;
-		if (n == 0)
-			break;
 		octets_add(&octets, span_of(maildir->block, (size_t)n));
 		offset += n;
-		left -= (uint64_t)n;
-	}
+	} while (n == MAILDIR_BLOCK);
 	message->size = octets_total(&octets);
 	message->stored = (uint64_t)offset;
-	message->id[1] = (uint64_t)nanoseconds(st->st_mtim);
+	message->id[1] = (uint64_t)maildir->now;
+	maildir->measured++;
+	maildir->octets += (uint64_t)offset;
 	return 0;
 }
 
 /* As measure_file(), of what the name stands for now. */
 static int measure(struct maildir *maildir, struct maildrop_message *message)
 {
-	struct stat st;
 	int fd = open_message(maildir, message);
 	if (fd < 0)
 		return -1;
-	int result = fstat(fd, &st);
-	if (result == 0 && !S_ISREG(st.st_mode)) {
-		errno = ELOOP;
-		result = -1;
-	}
-	if (result == 0)
-		result = measure_file(maildir, message, fd, &st);
+	int result = measure_file(maildir, message, fd);
 	int error = errno;
 	close(fd);
 	errno = error;
@@ -123,9 +142,11 @@ static int measure_or_judge(struct maildir *maildir, struct maildrop_message *me
 		return 0;
 	switch (errno) {
 	case ENOENT: /* renamed or removed */
-	case ELOOP:  /* no message: it became a link */
-	case ENXIO:  /* or a socket */
+	case ELOOP:  /* no message: it became a link, */
+	case ENXIO:  /* a socket, */
 	case ENODEV:
+	case ESPIPE: /* a FIFO, */
+	case EISDIR: /* a directory */
 		message->stored = MAILDIR_GONE;
 		return 0;
 	case EACCES:
@@ -168,8 +189,11 @@ static int measure_all(struct maildrop *drop)
 {
 	struct maildir *maildir = drop->own;
 	size_t gone;
-	int result = measure_unknown(drop, &gone);
+	int result = prepare(maildir);
+	if (result == 0)
+		result = measure_unknown(drop, &gone);
 	if (result == 0 && gone) {
+		maildir->listing.complete = false;
 		result = listing_refresh(&maildir->listing, drop);
 		if (result == 0)
 			result = measure_unknown(drop, &gone);
@@ -184,6 +208,34 @@ static int measure_all(struct maildrop *drop)
 
 /* --- the driver ------------------------------------------------------------------- */
 
+/* The snapshot's names, with the sizes that are known. */
+static int take_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
+{
+	struct maildir *maildir = drop->own;
+	struct listing *listing = &maildir->listing;
+	struct maildir_known known;
+	if (maildir_cache_load(listing, drop, &known))
+		return 0;
+	int result = listing_read(listing, drop, fault);
+	if (result == 0 && listing_sort(listing, drop) < 0)
+		result = maildrop_fail(fault, "sort", drop->path);
+	if (result == 0) {
+		size_t hits = maildir_known_apply(&known, listing, drop);
+		maildir->dirty = hits != known.count || hits != drop->count ||
+				 (listing->complete && listing_settled(listing));
+	}
+	maildir_known_free(&known);
+	return result;
+}
+
+static void write_cache(struct maildrop *drop)
+{
+	struct maildir *maildir = drop->own;
+	leave_out_gone(drop);
+	maildir_cache_store(&maildir->listing, drop); /* or the next open is slow */
+	maildir->dirty = false;
+}
+
 static int maildir_open(struct maildrop *drop, struct maildrop_fault *fault)
 {
 	struct maildir *maildir = calloc(1, sizeof(*maildir));
@@ -191,12 +243,14 @@ static int maildir_open(struct maildrop *drop, struct maildrop_fault *fault)
 		return maildrop_fail(fault, "open", drop->path);
 	drop->own = maildir;
 	if (listing_open(&maildir->listing, drop, fault) < 0 ||
-		listing_read(&maildir->listing, drop, fault) < 0)
+		take_snapshot(drop, fault) < 0)
 		return -1;
-	if (listing_sort(&maildir->listing, drop) < 0)
-		return maildrop_fail(fault, "sort", drop->path);
 	if (measure_all(drop) < 0)
 		return maildrop_fail(fault, "read messages in", drop->path);
+	maildir->dirty |= maildir->measured > 0;
+	if (maildir->measured >= MAILDIR_DEAR_MESSAGES ||
+		maildir->octets >= MAILDIR_DEAR_OCTETS)
+		write_cache(drop);
 	return 0;
 }
 
@@ -205,6 +259,8 @@ static void maildir_close(struct maildrop *drop)
 	struct maildir *maildir = drop->own;
 	if (!maildir)
 		return;
+	if (maildir->dirty)
+		write_cache(drop);
 	listing_close(&maildir->listing);
 	free(maildir->block);
 	free(maildir);
@@ -272,29 +328,40 @@ static int find_and_open(struct maildrop *drop, const struct maildrop_message *m
 	return open_message(maildir, message);
 }
 
+/* Not changed since it was measured, as far as size and time tell? */
 static bool as_known(const struct maildrop_message *message, const struct stat *st)
 {
 	return message->id[1] != 0 && (uint64_t)st->st_size == message->stored &&
-	       (uint64_t)nanoseconds(st->st_mtim) == message->id[1];
+	       nanoseconds(st->st_mtim) < (int64_t)message->id[1] - LISTING_AT_REST;
+}
+
+/* The size of the open message made true. */
+static int verify(struct maildir *maildir, struct maildrop_message *message, int fd)
+{
+	struct stat st;
+	uint64_t before = message->size;
+	if (fstat(fd, &st) < 0)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = ENOENT;
+		return -1;
+	}
+	if (as_known(message, &st))
+		return 0;
+	if (prepare(maildir) < 0 || measure_file(maildir, message, fd) < 0)
+		return -1;
+	maildir->dirty |= message->size != before;
+	return 0;
 }
 
 static int maildir_body_open(struct maildrop *drop, size_t i,
 	struct maildrop_body *body, struct maildrop_fault *fault)
 {
-	struct maildir *maildir = drop->own;
 	struct maildrop_message *message = &drop->messages[i];
-	struct stat st;
 	int fd = find_and_open(drop, message);
 	if (fd < 0)
 		return message_fail(drop, message, "open", fault);
-	int result = fstat(fd, &st);
-	if (result == 0 && !S_ISREG(st.st_mode)) {
-		errno = ENOENT;
-		result = -1;
-	}
-	if (result == 0 && !as_known(message, &st))
-		result = measure_file(maildir, message, fd, &st);
-	if (result < 0) {
+	if (verify(drop->own, message, fd) < 0) {
 		message_fail(drop, message, "read", fault);
 		int error = errno;
 		close(fd);
@@ -315,6 +382,8 @@ static int remove_message(
 	const struct maildir *maildir, const struct maildrop_message *message)
 {
 	int dir = maildir->listing.dirs[listing_dir(message)];
+	if (dir < 0)
+		return 0;
 	if (unlinkat(dir, listing_name(&maildir->listing, message), 0) == 0)
 		return 1;
 	return errno == ENOENT ? 0 : -1;
@@ -338,6 +407,7 @@ static struct round remove_marked(
 		int removed = remove_message(drop->own, message);
 		if (removed > 0) {
 			maildrop_mark(drop, i, false);
+			message->stored = MAILDIR_GONE;
 			done->removed++;
 		} else if (removed == 0) {
 			round.missing++;
@@ -364,6 +434,8 @@ static int maildir_commit(
 	struct maildrop *drop, struct maildrop_done *done, struct maildrop_fault *fault)
 {
 	struct maildir *maildir = drop->own;
+	maildir->listing.complete = false;
+	maildir->dirty = true;
 	struct round round = remove_marked(drop, done, fault);
 	if (round.missing) {
 		if (listing_refresh(&maildir->listing, drop) < 0) {
