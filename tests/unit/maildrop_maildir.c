@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static char top[64], path[128];
+static char top[40], path[128];
 
 static const char *at(const char *format, ...)
 {
