@@ -170,6 +170,7 @@ int store_offer(struct store *store, struct store_offer *offer)
 		"SELECT"
 		" EXISTS (SELECT 1 FROM account WHERE enabled AND hash IS NOT NULL),"
 		" EXISTS (SELECT 1 FROM account WHERE enabled AND sealed IS NOT NULL),"
+		" NOT EXISTS (SELECT 1 FROM account WHERE enabled AND sealed IS NULL),"
 		" EXISTS (SELECT 1 FROM scram),"
 		" EXISTS (SELECT 1 FROM certificate),"
 		" EXISTS (SELECT 1 FROM app)");
@@ -178,9 +179,10 @@ int store_offer(struct store *store, struct store_offer *offer)
 		*offer = (struct store_offer){
 			.passwords = stmt_int(&s, 0),
 			.sealed = stmt_int(&s, 1),
-			.scram = stmt_int(&s, 2),
-			.certificates = stmt_int(&s, 3),
-			.apps = stmt_int(&s, 4),
+			.all_sealed = stmt_int(&s, 1) && stmt_int(&s, 2),
+			.scram = stmt_int(&s, 3),
+			.certificates = stmt_int(&s, 4),
+			.apps = stmt_int(&s, 5),
 		};
 	stmt_close(&s);
 	return got == 1 ? 0 : -1;

@@ -127,8 +127,9 @@ int store_scram_fake(struct store *store, struct span login, enum scram_hash has
 
 /* What some enabled account could use: for the mechanisms that auth offers. */
 struct store_offer {
-	bool passwords; /* some virtual account has a hash */
-	bool sealed;	/* APOP, CRAM-MD5 */
+	bool passwords;	 /* some virtual account has a hash */
+	bool sealed;	 /* APOP */
+	bool all_sealed; /* CRAM-MD5: no enabled account is without */
 	bool scram;
 	bool certificates; /* EXTERNAL */
 	bool apps;

@@ -42,11 +42,22 @@ uint32_t decide_prepare(struct auth *auth)
 	return usable;
 }
 
+/*
+ * Clients (curl) take CRAM-MD5 wherever it is offered and try nothing else when it
+ * fails: it is offered when it works for everybody, which no system account's password
+ * does.
+ */
 uint32_t decide_offer(const struct auth *auth)
 {
 	uint32_t set = auth->setup.sources_n ? SOURCE_PASSWORDS : 0;
-	for (uint32_t i = 0; i < auth->setup.sources_n; i++)
-		set |= auth->sources[i].driver->offer(&auth->sources[i]);
+	bool cram = true;
+	for (uint32_t i = 0; i < auth->setup.sources_n; i++) {
+		uint32_t offered = auth->sources[i].driver->offer(&auth->sources[i]);
+		cram = cram && offered & 1U << LOGIN_CRAM_MD5;
+		set |= offered;
+	}
+	if (!cram)
+		set &= ~(1U << LOGIN_CRAM_MD5);
 	if (auth->memory.issuers.n)
 		set |= 1 << LOGIN_OAUTHBEARER | 1 << LOGIN_XOAUTH2;
 	return set;

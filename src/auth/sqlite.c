@@ -193,7 +193,9 @@ static uint32_t offer_of(const struct store_offer *held)
 {
 	uint32_t set = SOURCE_PASSWORDS;
 	if (held->sealed)
-		set |= 1 << LOGIN_APOP | 1 << LOGIN_CRAM_MD5;
+		set |= 1 << LOGIN_APOP;
+	if (held->all_sealed)
+		set |= 1 << LOGIN_CRAM_MD5;
 	if (held->scram)
 		set |= 1 << LOGIN_SCRAM_SHA_1 | 1 << LOGIN_SCRAM_SHA_256 |
 		       1 << LOGIN_SCRAM_SHA_1_PLUS | 1 << LOGIN_SCRAM_SHA_256_PLUS;

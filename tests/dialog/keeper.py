@@ -91,7 +91,9 @@ def test_refused():
 def test_one_connection_one_signature():
     good = hold.sign(0x0403, TLS13)
     with keeper(*CERTIFICATES.pair("ec")) as parent:
-        assert len(ask(parent, good, good, good)) == 1
+        # The end of a channel with unread requests may overtake the answer.
+        assert len(ask(parent, good, good, good)) <= 1
+        assert len(ask(parent, good)) == 1
 
 
 def test_work_that_cannot_be_understood():

@@ -356,6 +356,10 @@ Test(store, offer)
 	cr_assert_eq(edit_credentials(store, &a, &c), 0);
 	cr_assert_eq(store_offer(store, &offer), 0);
 	cr_expect(offer.passwords && offer.sealed && offer.scram && !offer.apps);
+	cr_expect(offer.all_sealed);
+	added("eve");
+	cr_assert_eq(store_offer(store, &offer), 0);
+	cr_expect(offer.sealed && !offer.all_sealed);
 }
 
 /* --- the transactions of several edits ----------------------------------- */
