@@ -12,7 +12,7 @@ struct uids {
 	uint64_t *content; /* a hash of what is stored; 0: it could not be read */
 };
 
-static uint64_t read_message(struct maildrop *drop, size_t i)
+static uint64_t read_message(struct maildrop *drop, size_t i, bool forged)
 {
 	unsigned char block[1000];
 	struct maildrop_body body;
@@ -30,7 +30,7 @@ static uint64_t read_message(struct maildrop *drop, size_t i)
 		for (ssize_t c = 0; c < n; c++)
 			hash = (hash ^ block[c]) * 1099511628211U;
 	}
-	FUZZ_CHECK(n < 0 || octets_total(&octets) == maildrop_size(drop, i));
+	FUZZ_CHECK(n < 0 || forged || octets_total(&octets) == maildrop_size(drop, i));
 	maildrop_body_close(&body);
 	return n < 0 ? 0 : hash;
 }
@@ -66,7 +66,7 @@ static void free_uids(struct uids *uids)
 static void read_all(struct maildrop *drop, struct uids *uids)
 {
 	for (size_t i = uids->n; i-- > 0;)
-		uids->content[i] = read_message(drop, i);
+		uids->content[i] = read_message(drop, i, false);
 }
 
 static void expect_unique(const struct uids *uids)
@@ -167,6 +167,6 @@ void walk_forged(enum maildrop_kind kind, const char *path, int state)
 	struct uids uids = take_uids(drop);
 	free_uids(&uids);
 	for (size_t i = 0; i < maildrop_count(drop); i++)
-		read_message(drop, i);
+		read_message(drop, i, true);
 	maildrop_close(drop);
 }
