@@ -13,12 +13,11 @@
 #include "accounts/password.h"
 #include "auth/apop.h"
 #include "auth/attempt.h"
+#include "auth/offer.h"
 #include "base/die.h"
 #include "base/fdtab.h"
 #include "base/log.h"
-#include "ipc/fdpass.h"
 #include "postern/fds.h"
-#include "postern/report.h"
 #include "sandbox/sandbox.h"
 #include "warm/warm.h"
 
@@ -27,6 +26,7 @@
 #include <unistd.h>
 
 static struct auth auth;
+static struct offer offer;
 
 static uint64_t decode(void *self, struct span message)
 {
@@ -51,16 +51,9 @@ static void read_setup(void)
 	buf_free(&message);
 }
 
-static void report_offer(uint32_t mechanisms)
+static void follow(void *self)
 {
-	unsigned char storage[64];
-	struct buf message;
-	buf_fixed(&message, storage, sizeof(storage));
-	report_encode(&message,
-		&(struct report){ .kind = REPORT_OFFER, .mechanisms = mechanisms });
-	if (!buf_ok(&message) ||
-		fdpass_send(FD_CONTROL, buf_span(&message), NULL, 0, 0) < 0)
-		die(EXIT_TEMPORARY, "the master does not listen");
+	offer_follow(&offer, self);
 }
 
 static void prepare(void)
@@ -81,7 +74,8 @@ static void prepare(void)
 		log_line("no source of accounts can be used: nobody can log in");
 	if (sandbox_auth() < 0)
 		die(EXIT_TEMPORARY, "the sandbox");
-	report_offer(decide_offer(&auth));
+	if (offer_begin(&offer, &auth) < 0)
+		die(EXIT_TEMPORARY, "the master does not listen");
 }
 
 int main(void)
@@ -96,6 +90,8 @@ int main(void)
 		.descriptors = FACTS_DESCRIPTORS,
 		.decode = decode,
 		.child = serve,
+		.tick = follow,
+		.tick_ms = OFFER_TICK_MS,
 		.self = &auth,
 	});
 }

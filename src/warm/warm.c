@@ -15,6 +15,7 @@
 
 #include "base/die.h"
 #include "base/fdtab.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "ipc/fdpass.h"
 #include "ipc/msg.h"
@@ -44,6 +45,7 @@ struct warm {
 	int control; /* -1 once it was closed from above */
 	int intake;  /* may be the same descriptor */
 	bool ending; /* SIGTERM came: no more work */
+	int64_t next_tick;
 };
 
 static void on_signal(int number)
@@ -280,8 +282,31 @@ static bool is_over(const struct warm *w)
 	return w->children.n == 0 && (w->ending || (w->control < 0 && w->intake < 0));
 }
 
+/* How long to wait: to the next tick, or for ever. */
+static const struct timespec *patience(const struct warm *w, struct timespec *wait)
+{
+	int64_t left = w->next_tick - io_now();
+	if (!w->work->tick)
+		return NULL;
+	if (left < 0)
+		left = 0;
+	*wait = (struct timespec){ .tv_sec = left / 1000,
+		.tv_nsec = left % 1000 * 1000000 };
+	return wait;
+}
+
+/* A busy channel must not keep the tick from coming. */
+static void tick(struct warm *w)
+{
+	if (!w->work->tick || io_now() < w->next_tick)
+		return;
+	w->next_tick = io_now() + w->work->tick_ms;
+	w->work->tick(w->work->self);
+}
+
 static void turn(struct warm *w)
 {
+	struct timespec wait;
 	struct pollfd p[2] = {
 		{ .fd = w->control, .events = POLLIN },
 		{ .fd = w->intake == w->control ? -1 : w->intake, .events = POLLIN },
@@ -294,7 +319,7 @@ static void turn(struct warm *w)
 		if (w->intake == w->control)
 			w->intake = -1;
 	}
-	int n = ppoll(p, 2, NULL, &none);
+	int n = ppoll(p, 2, patience(w, &wait), &none);
 	if (n < 0 && errno != EINTR)
 		die(EXIT_TEMPORARY, "ppoll");
 	/* ppoll(2) lets no signal in when a channel is ready already: under load
@@ -307,6 +332,7 @@ static void turn(struct warm *w)
 		hear(w, p[0].fd);
 	if (n > 0 && p[1].revents && !w->ending)
 		hear(w, p[1].fd);
+	tick(w);
 }
 
 _Noreturn void warm_run(const struct warm_work *work)

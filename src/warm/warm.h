@@ -35,6 +35,9 @@ struct warm_work {
 	 * fdtab_place().
 	 */
 	void (*child)(void *self, const int *fds);
+	/* In the parent, about every tick_ms milliseconds; NULL: never. */
+	void (*tick)(void *self);
+	int tick_ms;
 	void *self;
 };
 

@@ -375,6 +375,18 @@ def test_keys_of_issuers(users):
     auth.wait(hold.EXIT_TEMPORARY)
 
 
+@with_users
+def test_what_is_offered_follows_the_database(users):
+    with Auth([users.source()]) as auth:
+        assert not auth.offered & mechanisms("APOP", "CRAM-MD5")
+        users.postern("user", "add", "ann@example.org", "--stdin", "--apop",
+                      password="s")
+        offered = auth.expect(hold.REPORT_OFFER).mechanisms
+        assert offered == auth.offered | mechanisms("APOP", "CRAM-MD5")
+        users.postern("user", "del", "ann@example.org")
+        assert auth.expect(hold.REPORT_OFFER).mechanisms == auth.offered
+
+
 # --- certificates ------------------------------------------------------------------------
 
 @with_users
