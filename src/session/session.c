@@ -35,6 +35,7 @@ void session_begin(struct session *s, int peer)
 	request_begin(&s->requests, peer);
 	reply_begin(&s->replies, peer);
 	session_count(s);
+	s->count = maildrop_count(s->drop);
 	s->began = s->touched = io_now();
 }
 
@@ -160,8 +161,7 @@ static void log_end(const struct session *s, enum event event)
 		" source=%s retrieved=%" PRIu64 " octets=%" PRIu64 " deleted=%" PRIu64
 		" left=%" PRIu64 " seconds=%" PRIi64 " reason=%s",
 		source, s->retrieved, s->retrieved_octets, s->removed,
-		(uint64_t)maildrop_count(s->drop) - s->removed,
-		(io_now() - s->began) / 1000, reason(event));
+		s->count - s->removed, (io_now() - s->began) / 1000, reason(event));
 	log_text(buf_span(&line));
 }
 

@@ -44,6 +44,7 @@ struct session {
 	struct reply_stream replies;
 	unsigned char *block;	   /* of retrieve.c; or NULL */
 	uint64_t messages, octets; /* not marked as deleted: what STAT says */
+	uint64_t count;		   /* of the snapshot; for the log, it outlives that */
 	uint64_t last;		   /* highest message accessed (RFC 1460) */
 	uint32_t bad;		   /* commands that were none */
 	int64_t began, touched;	   /* io_now() scale; touched: the lock */
