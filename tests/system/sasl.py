@@ -45,7 +45,7 @@ def setUpModule():
     run("openssl", "pkey", "-in", issuer, "-pubout", "-out", public)
     server.settings += f"\nissuer https://id.example.org {public} audience mail"
     server.write_config()
-    server.add_user(NAME, PASSWORD)
+    server.add_user(NAME, PASSWORD, "--apop")  # CRAM-MD5: for everybody or nobody
     server.add_user(APOP, SECRET, "--apop")
     for name in (NAME, APOP):
         server.deliver(name, MAIL)
