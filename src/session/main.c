@@ -254,6 +254,8 @@ static _Noreturn void child(void *self, const int *fds)
 	catch_sigterm();
 	take_over_peer();
 	session_serve(&session);
+	/* The client is served; what was learned of sizes is kept for the next. */
+	maildrop_close(session.drop);
 	exit(EXIT_DONE);
 }
 
