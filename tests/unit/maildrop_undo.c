@@ -1,0 +1,250 @@
+/*
+ * undo: what a session deletes can be had back, until its time is over; and nothing
+ * that an owner plants leads anywhere.
+ */
+#include "maildrop/undo.h"
+#include "postern/maildrop.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static char top[40], path[64];
+static int state;
+
+static void setup(void)
+{
+	snprintf(top, sizeof(top), "/tmp/postern-undo.XXXXXX");
+	cr_assert(mkdtemp(top));
+	snprintf(path, sizeof(path), "%s/Maildir", top);
+	cr_assert_eq(chdir(top), 0);
+	cr_assert_eq(mkdir("Maildir", 0700) + mkdir("Maildir/new", 0700) +
+			     mkdir("Maildir/cur", 0700) + mkdir("state", 0700),
+		0);
+	state = open("state", O_RDONLY | O_DIRECTORY);
+	cr_assert(state >= 0);
+}
+
+static void teardown(void)
+{
+	char command[128];
+	snprintf(command, sizeof(command), "rm -rf %s", top);
+	cr_assert_eq(system(command), 0);
+}
+
+TestSuite(undo, .init = setup, .fini = teardown, .timeout = 120);
+
+static void put(const char *name, const char *text)
+{
+	char full[400];
+	snprintf(full, sizeof(full), "Maildir/%s", name);
+	int fd = open(full, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	cr_assert(fd >= 0);
+	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+}
+
+static struct maildrop *open_drop(uint32_t undo)
+{
+	struct maildrop *drop;
+	struct maildrop_fault fault = { "" };
+	struct maildrop_place place = { .kind = MAILDROP_MAILDIR,
+		.path = path,
+		.state = state,
+		.undo_seconds = undo };
+	cr_assert_eq(maildrop_open(&drop, &place, &fault), 0, "%s", fault.text);
+	return drop;
+}
+
+static size_t count(void)
+{
+	struct maildrop *drop = open_drop(0);
+	size_t n = maildrop_count(drop);
+	maildrop_close(drop);
+	return n;
+}
+
+static void delete_all(uint32_t undo)
+{
+	struct maildrop_done done;
+	struct maildrop_fault fault = { "" };
+	struct maildrop *drop = open_drop(undo);
+	size_t n = maildrop_count(drop);
+	for (size_t i = 0; i < n; i++)
+		maildrop_mark(drop, i, true);
+	cr_assert_eq(maildrop_commit(drop, &done, &fault), 0, "%s", fault.text);
+	cr_assert_eq(done.removed, n);
+	maildrop_close(drop);
+}
+
+static int restore(void *self, const struct undo_entry *entry)
+{
+	return undo_restore(path, *(int *)self, entry);
+}
+
+static int count_one(void *self, const struct undo_entry *entry)
+{
+	(void)entry;
+	++*(size_t *)self;
+	return 0;
+}
+
+static size_t kept(void)
+{
+	size_t n = 0;
+	int undo = undo_open(path, false);
+	if (undo < 0)
+		return 0;
+	cr_assert_eq(undo_each(undo, count_one, &n), 0);
+	close(undo);
+	return n;
+}
+
+Test(undo, there_and_back)
+{
+	char text[2048], longer[256];
+	struct stat before, after;
+	put("new/1.a", "a\n");
+	put("cur/2.b:2,FS", "b\n");
+	cr_assert_eq(stat("Maildir/new/1.a", &before), 0);
+	delete_all(3600);
+	cr_assert_eq(count(), 0);
+	cr_assert_eq(kept(), 2);
+	cr_assert_eq(undo_read_note(state, text, sizeof(text)), 0);
+	cr_assert_str_eq(text, path);
+	int undo = undo_open(path, false);
+	cr_assert_eq(undo_each(undo, restore, &undo), 0);
+	cr_assert_eq(kept(), 0);
+	cr_assert_eq(count(), 2);
+	cr_assert_eq(stat("Maildir/new/1.a", &after), 0);
+	cr_assert_eq(before.st_ino, after.st_ino, "not copied");
+	cr_assert_eq(access("Maildir/cur/2.b:2,FS", F_OK), 0);
+	memset(longer, 'x', sizeof(longer));
+	longer[0] = '3';
+	longer[255] = '\0';
+	snprintf(text, sizeof(text), "new/%s", longer);
+	put(text, "long\n");
+	delete_all(3600);
+	cr_assert_eq(kept(), 3);
+	cr_assert_eq(undo_each(undo, restore, &undo), 0);
+	cr_assert_eq(count(), 3);
+}
+
+Test(undo, off_keeps_nothing)
+{
+	put("new/1.a", "a\n");
+	delete_all(0);
+	cr_assert_eq(kept(), 0);
+	cr_assert_eq(access("Maildir/" UNDO_DIR, F_OK), -1);
+}
+
+Test(undo, never_over_another)
+{
+	put("new/1.a", "old\n");
+	delete_all(3600);
+	put("new/1.a", "new\n");
+	int undo = undo_open(path, false);
+	cr_assert_eq(undo_each(undo, restore, &undo), -1);
+	cr_assert_eq(errno, EEXIST);
+	cr_assert_eq(kept(), 1);
+	cr_assert_eq(count(), 1);
+}
+
+Test(undo, time_is_over)
+{
+	struct undo_purged purged;
+	put("new/1.a", "a\n");
+	delete_all(3600);
+	cr_assert_eq(rename("Maildir/" UNDO_DIR, "Maildir/u") +
+			     mkdir("Maildir/" UNDO_DIR, 0700),
+		0);
+	put(UNDO_DIR "/100.n.1.old", "o\n");
+	put(UNDO_DIR "/200.c.2.old:2,S", "o\n");
+	put(UNDO_DIR "/300.c.3.old", "o\n");
+	put(UNDO_DIR "/notes", "not ours\n");
+	put(UNDO_DIR "/100.x.1.old", "not ours\n");
+	put(UNDO_DIR "/100.n..hidden", "not ours\n");
+	int undo = undo_open(path, false);
+	cr_assert_eq(undo_purge(undo, 300, 1, &purged), 0);
+	cr_assert_eq(purged.freed, 1);
+	cr_assert_eq(purged.left, 2);
+	cr_assert_eq(undo_purge(undo, 300, 100, &purged), 0);
+	cr_assert_eq(purged.freed, 1);
+	cr_assert_eq(purged.left, 1);
+	cr_assert_eq(access("Maildir/" UNDO_DIR "/notes", F_OK), 0);
+	/* A session frees what is due when it has deleted something. */
+	put("new/2.b", "b\n");
+	delete_all(3600);
+	cr_assert_eq(access("Maildir/" UNDO_DIR "/300.c.3.old", F_OK), -1);
+	cr_assert_eq(kept(), 1);
+}
+
+/* A planted link or file costs the undo, not the deletion, and leads nowhere. */
+Test(undo, planted_things)
+{
+	cr_assert_eq(mkdir("elsewhere", 0700), 0);
+	cr_assert_eq(symlink("../elsewhere", "Maildir/" UNDO_DIR), 0);
+	put("new/1.a", "a\n");
+	delete_all(3600);
+	cr_assert_eq(count(), 0);
+	cr_assert_eq(rmdir("elsewhere"), 0, "it stayed empty");
+	cr_assert_eq(unlink("Maildir/" UNDO_DIR), 0);
+	put(UNDO_DIR, "a file\n");
+	put("new/1.a", "a\n");
+	delete_all(3600);
+	cr_assert_eq(count(), 0);
+	cr_assert_eq(unlink("Maildir/" UNDO_DIR), 0);
+
+	cr_assert_eq(mkdir("Maildir/" UNDO_DIR, 0700), 0);
+	cr_assert_eq(symlink("/etc/passwd", "Maildir/" UNDO_DIR "/1.n.1.a"), 0);
+	int undo = undo_open(path, false);
+	cr_assert_eq(undo_each(undo, restore, &undo), -1);
+	cr_assert_eq(errno, EINVAL);
+	cr_assert_eq(count(), 0);
+}
+
+Test(undo, notes_are_hostile)
+{
+	char text[32];
+	static const struct {
+		const char *note;
+		size_t n;
+	} cases[] = {
+		{ "", 0 },
+		{ "relative", 8 },
+		{ "/a\0b", 4 },
+		{ "/0123456789012345678901234567890123456789", 41 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		int fd = openat(state, UNDO_NOTE, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		cr_assert_eq(write(fd, cases[i].note, cases[i].n), (ssize_t)cases[i].n);
+		close(fd);
+		cr_assert_eq(undo_read_note(state, text, sizeof(text)), -1, "%zu", i);
+	}
+	cr_assert_eq(unlinkat(state, UNDO_NOTE, 0), 0);
+	cr_assert_eq(symlinkat("/etc/passwd", state, UNDO_NOTE), 0);
+	cr_assert_eq(undo_read_note(state, text, sizeof(text)), -1);
+	undo_note(state, path);
+	cr_assert_eq(unlinkat(state, UNDO_NOTE, 0), 0);
+	cr_assert_eq(mkfifoat(state, UNDO_NOTE, 0600), 0);
+	cr_assert_eq(undo_read_note(state, text, sizeof(text)), -1);
+}
+
+Test(undo, parse)
+{
+	struct undo_entry entry;
+	static const char *const no[] = { "", ".", "..", "1", "1.", "1.n", "1.n.",
+		"1.n..a", "x.n.a", ".n.a", "1..a", "1.nn.a", "-1.n.a",
+		"99999999999999999999.n.a", "1.N.a" };
+	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		cr_expect(!undo_parse(no[i], &entry), "%s", no[i]);
+	cr_assert(undo_parse("1700000000.c.1.M2.host:2,S", &entry));
+	cr_assert_eq(entry.deleted, 1700000000);
+	cr_assert(!entry.fresh);
+	cr_assert_str_eq(entry.name, "1.M2.host:2,S");
+}
