@@ -25,7 +25,9 @@ struct store {
 	bool read_only; /* the file could only be opened so */
 	bool waits;	/* for other writers, up to deadline */
 	int64_t deadline;
-	int alone;	/* the directory, locked, or -1: see store.c */
+	/* the directory, locked (see turn.c), or -1: while the handle reads alone,
+	 * during a transaction */
+	int alone, queue;
 	unsigned depth; /* transactions begun and not ended */
 	char path[STORE_PATH_MAX + 1];
 	char fault[STORE_FAULT_MAX];
@@ -39,6 +41,12 @@ int store_fail_db(struct store *store, int rc);
 
 /* Statements without values. 0, or -1. */
 int store_exec(struct store *store, const char *sql);
+
+/* SQLite's busy handler: sleeps for a short while, as long as the store waits. */
+int store_busy(void *store, int tries);
+
+/* Locks the database's directory into *fd. 0, or -1. */
+int store_lock_directory(struct store *store, int *fd);
 
 /* A transaction that will write: waits for its turn. Inside of another one: a part
  * of it that can be taken back. 0, or -1. */
@@ -73,6 +81,10 @@ void stmt_close(struct stmt *s);
 
 /* Runs a statement that gives no row, and closes it: the rows changed, or -1. */
 int stmt_run(struct stmt *s);
+
+/* As stmt_run(), in a transaction: 0; or -1, and ENOENT with the text missing when no
+ * row was changed. */
+int stmt_run_one(struct stmt *s, const char *missing);
 
 int64_t stmt_int(struct stmt *s, int column);
 bool stmt_is_null(struct stmt *s, int column);

@@ -78,16 +78,6 @@ static void bind_limits(struct stmt *s, const struct account *a)
 	stmt_bind_int(s, a->changed);
 }
 
-/* Runs a statement that must have changed a row: else ENOENT and that text. */
-static int run_one(struct stmt *s, const char *missing)
-{
-	struct store *store = s->store;
-	int changes = stmt_run(s);
-	if (changes == 0)
-		return store_fail(store, ENOENT, missing);
-	return changes < 0 ? -1 : 0;
-}
-
 static int touch(struct store *store, const struct account *account)
 {
 	struct stmt s;
@@ -95,7 +85,7 @@ static int touch(struct store *store, const struct account *account)
 		"UPDATE account SET stamp = stamp + 1, changed = ? WHERE id = ?");
 	stmt_bind_int(&s, time(NULL));
 	stmt_bind_int(&s, account->id);
-	return run_one(&s, "no such account");
+	return stmt_run_one(&s, "no such account");
 }
 
 /* --- accounts ------------------------------------------------------------ */
@@ -166,7 +156,7 @@ int edit_update(struct store *store, struct account *account)
 		" = (?,?,?,?,?,?,?,?,?,?,?,?), stamp = stamp + 1 WHERE id = ?");
 	bind_limits(&s, account);
 	stmt_bind_int(&s, account->id);
-	return run_one(&s, "no such account");
+	return stmt_run_one(&s, "no such account");
 }
 
 static int put_credentials(
@@ -177,7 +167,7 @@ static int put_credentials(
 	stmt_bind_text_or_null(&s, span_str(c->hash));
 	stmt_bind_blob_or_null(&s, span_of(c->sealed, c->sealed_n));
 	stmt_bind_int(&s, account->id);
-	if (run_one(&s, "no such account") < 0 || touch(store, account) < 0)
+	if (stmt_run_one(&s, "no such account") < 0 || touch(store, account) < 0)
 		return -1;
 	stmt_open(&s, store, "DELETE FROM scram WHERE account = ?");
 	stmt_bind_int(&s, account->id);
@@ -200,7 +190,7 @@ int edit_remove(struct store *store, const struct account *account)
 	struct stmt s;
 	stmt_open(&s, store, "DELETE FROM account WHERE id = ?");
 	stmt_bind_int(&s, account->id);
-	return run_one(&s, "no such account");
+	return stmt_run_one(&s, "no such account");
 }
 
 int edit_each(struct store *store,
@@ -261,7 +251,7 @@ static int app_remove(
 	stmt_open(&s, store, "DELETE FROM app WHERE account = ? AND label = ?");
 	stmt_bind_int(&s, account->id);
 	stmt_bind_text(&s, label);
-	return run_one(&s, "the account has no app password of that label") < 0
+	return stmt_run_one(&s, "the account has no app password of that label") < 0
 		       ? -1
 		       : touch(store, account);
 }

@@ -7,15 +7,6 @@
 
 #include <errno.h>
 
-static int run_one(struct stmt *s, const char *missing)
-{
-	struct store *store = s->store;
-	int changes = stmt_run(s);
-	if (changes == 0)
-		return store_fail(store, ENOENT, missing);
-	return changes < 0 ? -1 : 0;
-}
-
 /* --- aliases ------------------------------------------------------------- */
 
 static int alias_add(
@@ -54,7 +45,7 @@ int edit_alias_remove(struct store *store, const char *alias)
 	struct stmt s;
 	stmt_open(&s, store, "DELETE FROM alias WHERE name = ?");
 	stmt_bind_text(&s, span_str(alias));
-	return run_one(&s, "no such alias");
+	return stmt_run_one(&s, "no such alias");
 }
 
 int edit_alias_each(struct store *store, const struct account *account,
@@ -111,7 +102,7 @@ int edit_domain_remove(struct store *store, const char *name)
 	struct stmt s;
 	stmt_open(&s, store, "DELETE FROM domain WHERE name = ?");
 	stmt_bind_text(&s, span_str(name));
-	return run_one(&s, "no such domain");
+	return stmt_run_one(&s, "no such domain");
 }
 
 int edit_domain_each(struct store *store,
@@ -135,7 +126,7 @@ int edit_domain_each(struct store *store,
 
 /* --- certificates -------------------------------------------------------- */
 
-int edit_certificate_add(struct store *store, const struct account *account,
+static int certificate_add(struct store *store, const struct account *account,
 	const unsigned char fingerprint[32], const char *label)
 {
 	struct stmt s;
@@ -152,6 +143,14 @@ int edit_certificate_add(struct store *store, const struct account *account,
 					 "that certificate is an account's already");
 }
 
+int edit_certificate_add(struct store *store, const struct account *account,
+	const unsigned char fingerprint[32], const char *label)
+{
+	if (store_begin(store) < 0)
+		return -1;
+	return store_end(store, certificate_add(store, account, fingerprint, label));
+}
+
 int edit_certificate_remove(struct store *store, const struct account *account,
 	const unsigned char fingerprint[32])
 {
@@ -160,7 +159,7 @@ int edit_certificate_remove(struct store *store, const struct account *account,
 		"DELETE FROM certificate WHERE fingerprint = ? AND account = ?");
 	stmt_bind_blob_or_null(&s, span_of(fingerprint, 32));
 	stmt_bind_int(&s, account->id);
-	return run_one(&s, "the account has no such certificate");
+	return stmt_run_one(&s, "the account has no such certificate");
 }
 
 int edit_certificate_each(struct store *store, const struct account *account,

@@ -88,6 +88,19 @@ int stmt_run(struct stmt *s)
 	return changes;
 }
 
+int stmt_run_one(struct stmt *s, const char *missing)
+{
+	struct store *store = s->store;
+	if (store_begin(store) < 0) {
+		stmt_close(s);
+		return -1;
+	}
+	int changes = stmt_run(s);
+	if (changes == 0)
+		store_fail(store, ENOENT, missing);
+	return store_end(store, changes > 0 ? 0 : -1);
+}
+
 int64_t stmt_int(struct stmt *s, int column)
 {
 	return sqlite3_column_int64(s->st, column);

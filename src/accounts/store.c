@@ -4,10 +4,6 @@
  * is trusted as far as its owner is: one that others can write is refused. Fails by
  * -1, errno and a text that names the file; never logs.
  *
- * Waiting: SQLite's locks have no queue. Whoever finds the writer's lock taken sleeps
- * for a short random while and tries again, until the deadline. Transactions
- * that write begin as writers (BEGIN IMMEDIATE), so none is ever refused half way.
- *
  * The write-ahead log is kept when the last handle closes, and auth's closing does not
  * checkpoint: with one open per login that would be a rewrite per login. The
  * postern command's does, so that the file alone is whole as often as it can be.
@@ -25,10 +21,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
-#include <sodium.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LOG_PAGES = 32 }; /* of the write-ahead log before it is copied back */
@@ -110,68 +103,6 @@ const char *store_path(const struct store *store)
 	return store->path;
 }
 
-/* --- waiting ------------------------------------------------------------- */
-
-static int busy(void *arg, int tries)
-{
-	struct store *store = arg;
-	if (!store->waits)
-		return 0;
-	if (tries == 0)
-		store->deadline = io_now() + STORE_WAIT_MS;
-	if (io_now() >= store->deadline)
-		return 0;
-	uint32_t limit = tries < 8 ? 1u << tries : 256; /* in 0.1 ms */
-	struct timespec pause = { .tv_nsec = 0 };
-	pause.tv_nsec = 100000L * (long)(1 + randombytes_uniform(limit));
-	nanosleep(&pause, NULL);
-	return 1;
-}
-
-/* --- transactions ---------------------------------------------------------- */
-
-int store_exec(struct store *store, const char *sql)
-{
-	int rc = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
-	return rc == SQLITE_OK ? 0 : store_fail_db(store, rc);
-}
-
-/* SQLite itself gives up waiting for the index of the log after some ten seconds. */
-static int begin_patiently(struct store *store, const char *sql)
-{
-	int64_t deadline = io_now() + (store->waits ? STORE_WAIT_MS : 0);
-	int rc;
-	do
-		rc = sqlite3_exec(store->db, sql, NULL, NULL, NULL);
-	while ((rc & 0xff) == SQLITE_PROTOCOL && io_now() < deadline);
-	return rc == SQLITE_OK ? 0 : store_fail_db(store, rc);
-}
-
-int store_begin(struct store *store)
-{
-	if (begin_patiently(
-		    store, store->depth ? "SAVEPOINT edit" : "BEGIN IMMEDIATE") < 0)
-		return -1;
-	store->depth++;
-	return 0;
-}
-
-int store_end(struct store *store, int result)
-{
-	bool outer = --store->depth == 0;
-	if (result == 0)
-		result = store_exec(store, outer ? "COMMIT" : "RELEASE edit");
-	if (result < 0) {
-		/* After a full disk SQLite has taken all back itself: no error. */
-		int saved = errno;
-		(void)sqlite3_exec(store->db,
-			outer ? "ROLLBACK" : "ROLLBACK TO edit; RELEASE edit", NULL,
-			NULL, NULL);
-		errno = saved;
-	}
-	return result;
-}
-
 /* --- opening ------------------------------------------------------------- */
 
 /* Nobody but its owner may write it, and that is root or we. */
@@ -246,7 +177,7 @@ static int set_up(struct store *store)
 	int one = 1;
 	sqlite3 *db = store->db;
 	store->waits = true;
-	(void)sqlite3_busy_handler(db, busy, store);
+	(void)sqlite3_busy_handler(db, store_busy, store);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	(void)sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
@@ -308,29 +239,15 @@ static int open_whole(struct store *store)
 		       : 0;
 }
 
-/* One at a time: two that want the file for themselves would wait for each other, each
- * with a shared lock in hand. The directory is locked, since to close another
- * descriptor of the file would drop SQLite's own locks. */
-static int wait_alone(struct store *store)
-{
-	char path[STORE_PATH_MAX + 1];
-	snprintf(path, sizeof(path), "%s", store->path);
-	store->alone = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (store->alone < 0)
-		return store_fail(store, errno, strerror(errno));
-	for (int tries = 0; flock(store->alone, LOCK_EX | LOCK_NB) < 0; tries++) {
-		if (errno != EWOULDBLOCK || !busy(store, tries))
-			return store_fail_db(store, SQLITE_BUSY);
-	}
-	return 0;
-}
-
-/* No room for the log's index: alone, with the index in memory. */
+/* No room for the log's index: with the index in memory, and one at a time: two that
+ * want the file for themselves would wait for each other, each with a shared lock in
+ * hand. */
 static int open_alone(struct store *store)
 {
 	sqlite3_close(store->db);
 	store->db = NULL;
-	if (wait_alone(store) < 0 || open_db(store, true) < 0 || set_up(store) < 0 ||
+	if (store_lock_directory(store, &store->alone) < 0 ||
+		open_db(store, true) < 0 || set_up(store) < 0 ||
 		store_exec(store, "PRAGMA locking_mode = EXCLUSIVE") < 0)
 		return -1;
 	return check_schema(store);
@@ -358,7 +275,7 @@ int store_open(struct store **out, const char *path, enum store_mode mode)
 		return -1;
 	}
 	store->mode = mode;
-	store->alone = -1;
+	store->alone = store->queue = -1;
 	if (span_to_text(span_str(path), store->path, sizeof(store->path)) < 0)
 		return store_fail(store, ENAMETOOLONG, "path too long");
 	if (password_init() < 0)
@@ -378,5 +295,6 @@ void store_close(struct store *store)
 		checkpoint(store);
 	sqlite3_close(store->db);
 	io_close(&store->alone);
+	io_close(&store->queue);
 	free(store);
 }

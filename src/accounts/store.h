@@ -26,7 +26,7 @@
 #include "accounts/seal.h"
 #include "postern/maildrop.h"
 
-enum { STORE_WAIT_MS = 30000, STORE_FAULT_MAX = 512, APP_LABEL_MAX = 64 };
+enum { STORE_WAIT_MS = 60000, STORE_FAULT_MAX = 512, APP_LABEL_MAX = 64 };
 
 enum store_mode {
 	STORE_READ,   /* never writes, never migrates */
