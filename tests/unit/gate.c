@@ -121,6 +121,121 @@ Test(sasl, lengths)
 	cr_assert_not(sasl_password_fits(span_of("", 0)));
 }
 
+struct token {
+	const char *message;
+	size_t n;
+	const char *name, *token; /* NULL: refused */
+};
+
+#define MESSAGE(text) text, sizeof(text) - 1
+
+static const struct token xoauth2[] = {
+	{ MESSAGE("user=joe\1auth=Bearer t.k\1\1"), "joe", "t.k" },
+	{ MESSAGE("user=\1auth=Bearer t.k\1\1"), "", "t.k" },
+	{ MESSAGE("user=joe\1x=y\1auth=bearer t\1\1"), "joe", "t" },
+	{ MESSAGE("user=joe\1auth=Bearer t\1"), NULL, NULL },
+	{ MESSAGE("user=joe\1auth=Bearer t"), NULL, NULL },
+	{ MESSAGE("user=joe\1auth=Bearer \1\1"), NULL, NULL },
+	{ MESSAGE("user=joe\1auth=Bearer a\1auth=Bearer b\1\1"), NULL, NULL },
+	{ MESSAGE("user=j\0e\1auth=Bearer t\1\1"), NULL, NULL },
+	{ MESSAGE("\1\1"), NULL, NULL },
+	{ MESSAGE(""), NULL, NULL },
+};
+
+static const struct token oauthbearer[] = {
+	/* RFC 7628 section 4.1 */
+	{ MESSAGE("n,a=user@example.com,\1host=server.example.com\1port=143\1"
+		  "auth=Bearer vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==\1\1"),
+		"user@example.com", "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg==" },
+	{ MESSAGE("n,,\1auth=Bearer t\1\1"), "", "t" },
+	{ MESSAGE("y,a=a=2Cb=3Dc,\1auth=Bearer t\1\1"), "a,b=c", "t" },
+	{ MESSAGE("p=tls-unique,,\1auth=Bearer t\1\1"), NULL, NULL },
+	{ MESSAGE("n,a=,\1auth=Bearer t\1\1"), NULL, NULL },
+	{ MESSAGE("n,joe,\1auth=Bearer t\1\1"), NULL, NULL },
+	{ MESSAGE("n,a=j=2c,\1auth=Bearer t\1\1"), NULL, NULL },
+	{ MESSAGE("n,a=j=,\1auth=Bearer t\1\1"), NULL, NULL },
+	{ MESSAGE("n,,"), NULL, NULL },
+	{ MESSAGE("n,,\1\1"), NULL, NULL },
+};
+
+static void check_tokens(const struct token *t, size_t n,
+	int (*parse)(struct span message, struct sasl_name *name, struct span *token))
+{
+	for (size_t i = 0; i < n; i++, t++) {
+		struct sasl_name name;
+		struct span token;
+		int result = parse(span_of(t->message, t->n), &name, &token);
+		cr_assert_eq(result, t->name ? 0 : -1, "case %zu", i);
+		if (!t->name)
+			continue;
+		cr_assert(span_is(sasl_name_span(&name), t->name), "case %zu", i);
+		cr_assert(span_is(token, t->token), "case %zu", i);
+	}
+}
+
+Test(sasl, tokens)
+{
+	check_tokens(xoauth2, sizeof(xoauth2) / sizeof(xoauth2[0]), sasl_xoauth2);
+	check_tokens(oauthbearer, sizeof(oauthbearer) / sizeof(oauthbearer[0]),
+		sasl_oauthbearer);
+}
+
+/* No prefix of a message is one. */
+Test(sasl, prefixes)
+{
+	for (size_t i = 0; i < oauthbearer[0].n; i++) {
+		struct sasl_name name;
+		struct span token;
+		struct span cut = span_of(oauthbearer[0].message, i);
+		cr_assert_lt(sasl_oauthbearer(cut, &name, &token), 0, "%zu", i);
+	}
+}
+
+static const struct {
+	const char *message, *name, *binding;
+} firsts[] = {
+	/* RFC 5802 section 5, RFC 7677 section 3 */
+	{ "n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL", "user", "" },
+	{ "n,a=joe,n=joe,r=x", "joe", "" },
+	{ "y,,n=a=2Cb=3D,r=x", "a,b=", "" },
+	{ "p=tls-exporter,,n=joe,r=x", "joe", "tls-exporter" },
+	{ "p=,,n=joe,r=x", NULL, NULL },
+	{ "p,,n=joe,r=x", NULL, NULL },
+	{ "x,,n=joe,r=x", NULL, NULL },
+	{ "n,n=joe,r=x", NULL, NULL },
+	{ "n,,m=x,n=joe,r=x", NULL, NULL },
+	{ "n,,n=,r=x", NULL, NULL },
+	{ "n,,n=a=,r=x", NULL, NULL },
+	{ "", NULL, NULL },
+};
+
+Test(sasl, scram_first)
+{
+	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
+		struct sasl_name name;
+		struct span binding;
+		int result =
+			sasl_scram_first(span_str(firsts[i].message), &name, &binding);
+		cr_assert_eq(result, firsts[i].name ? 0 : -1, "%s", firsts[i].message);
+		if (!firsts[i].name)
+			continue;
+		cr_assert(span_is(sasl_name_span(&name), firsts[i].name));
+		cr_assert(span_is(binding, firsts[i].binding));
+	}
+}
+
+Test(sasl, cram)
+{
+	const char *good = "tim tim b913a602c7eda7a495b4e6e7334d3890";
+	struct span name, digest;
+	cr_assert_eq(sasl_cram(span_str(good), &name, &digest), 0);
+	cr_assert(span_is(name, "tim tim") && digest.n == LOGIN_DIGEST);
+	for (size_t i = 0; i < strlen(good); i++)
+		cr_assert_lt(
+			sasl_cram(span_head(span_str(good), i), &name, &digest), 0);
+	cr_assert_lt(sasl_cram(span_str(good + 7), &name, &digest), 0);
+}
+
 Test(sasl, digest)
 {
 	const char *good = "c4c9334bac560ecc979e58001b3e22fb";
