@@ -163,7 +163,7 @@ static void resize(struct disk *d, enum file file, size_t n)
 		if (!text->p)
 			abort();
 	}
-	if (n > text->n)
+	if (n > text->n && text->p)
 		memset(text->p + text->n, 0, n - text->n);
 	text->n = n;
 }
@@ -172,7 +172,8 @@ static void put(struct disk *d, enum file file, uint64_t at, const void *p, size
 {
 	if (at + n > d->file[file].n)
 		resize(d, file, at + n);
-	memcpy(d->file[file].p + at, p, n);
+	if (n)
+		memcpy(d->file[file].p + at, p, n);
 }
 
 /* How much of what was not flushed is on the disk. */
