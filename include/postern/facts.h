@@ -45,6 +45,7 @@ struct facts {
 	enum listener_kind listener;
 	bool plaintext; /* secrets are accepted without TLS on this connection */
 	bool tls;	/* there is a certificate */
+	bool greeted;	/* the master has written the greeting */
 	struct netaddr peer, local;
 	/* Which mechanisms auth said it can verify: bits 1 << enum login_mechanism.
 	 * LOGIN_APOP in it: the challenge stands in the greeting. */

@@ -17,30 +17,9 @@
 #include "gate/sasl.h"
 #include "pop3/capa.h"
 #include "pop3/command.h"
+#include "pop3/greeting.h"
 
 enum { REPLY_MS = 30 * 1000 }; /* for the last reply of this state to be written */
-
-/* RFC 1939 section 7: "demon." in a greeting makes fetchmail speak SDPS, so such a
- * challenge is not shown, and what is not shown cannot be answered. */
-static bool greets_with_challenge(const struct gate *g)
-{
-	struct span rest = span_str(g->facts->challenge);
-	if (!(g->facts->mechanisms & 1U << LOGIN_APOP))
-		return false;
-	for (; rest.n; rest = span_tail(rest, 1))
-		if (span_is_nocase(span_head(rest, 6), "demon."))
-			return false;
-	return true;
-}
-
-static void greet(struct gate *g)
-{
-	if (greets_with_challenge(g))
-		buf_printf(&g->stream.out, "+OK Postern ready %s\r\n",
-			g->facts->challenge);
-	else
-		gate_reply(g, "+OK Postern ready");
-}
 
 /* --- the commands ------------------------------------------------------------ */
 
@@ -78,7 +57,7 @@ static enum event do_apop(struct gate *g, const struct command_line *c)
 {
 	struct span a = c->argument;
 	g->name_n = 0;
-	if (!greets_with_challenge(g))
+	if (!greeting_has_challenge(g->facts))
 		return gate_bad(g, "APOP is not offered here");
 	if (a.n < LOGIN_DIGEST + 2 || a.p[a.n - LOGIN_DIGEST - 1] != ' ')
 		return gate_bad(g, "APOP needs a name and a digest");
@@ -239,8 +218,8 @@ enum event authorization_run(struct gate *g)
 	enum event event = EVENT_STAY;
 	if (g->facts->listener == LISTENER_POP3S && (!g->tls->ctx || accept_tls(g) < 0))
 		event = EVENT_HUNG_UP;
-	else
-		greet(g);
+	else if (!g->facts->greeted)
+		greeting_put(&g->stream.out, g->facts);
 	while (event == EVENT_STAY)
 		event = step(g);
 	gate_wipe(g);

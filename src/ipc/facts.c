@@ -77,6 +77,7 @@ void facts_encode(struct buf *message, const struct facts *facts)
 	msg_put_u8(message, (uint8_t)facts->listener);
 	msg_put_u8(message, facts->plaintext);
 	msg_put_u8(message, facts->tls);
+	msg_put_u8(message, facts->greeted);
 	netaddr_put(message, &facts->peer);
 	netaddr_put(message, &facts->local);
 	msg_put_u32(message, facts->mechanisms);
@@ -90,6 +91,7 @@ int facts_decode(struct span message, struct facts *facts)
 	facts->listener = listener_get(&in);
 	facts->plaintext = msg_get_bool(&in);
 	facts->tls = msg_get_bool(&in);
+	facts->greeted = msg_get_bool(&in);
 	netaddr_get(&in, &facts->peer);
 	netaddr_get(&in, &facts->local);
 	facts->mechanisms = msg_get_u32(&in, LOGIN_MECHANISMS_ALL);

@@ -16,9 +16,11 @@
 #include "master/errand.h"
 #include "master/generation.h"
 #include "master/master.h"
+#include "pop3/greeting.h"
 #include "postern/verdict.h"
 
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -30,6 +32,7 @@ enum {
 	CLAIMS_PER_ATTEMPT = 8, /* SASL has steps */
 };
 
+static void on_stranger(void *owner, short events);
 static void on_verdict(void *owner, short events);
 static void on_step(void *owner);
 static void on_login(void *owner);
@@ -53,19 +56,67 @@ static void watch(struct row *row, short events)
 	}
 }
 
+/* As the configuration of now has it: a reload may have come since accept(2). */
+static void refresh_facts(struct row *row, struct generation *generation)
+{
+	row->facts.plaintext = master_plaintext(
+		&generation->config, &row->facts.peer, &row->facts.local);
+	row->facts.tls = generation->certificate >= 0;
+	row->facts.mechanisms = generation->mechanisms;
+}
+
+static void greet(struct row *row)
+{
+	char storage[GREETING_MAX];
+	struct buf text;
+	buf_fixed(&text, storage, sizeof(storage));
+	greeting_put(&text, &row->facts);
+	/* A fresh socket takes a line, or it is broken. */
+	row->facts.greeted = true;
+	(void)!send(row->client, buf_span(&text).p, buf_len(&text),
+		MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 void attempt_begin(struct row *row)
 {
-	struct timers *timers = &row->master->timers;
-	row->watch.ready = on_verdict;
+	struct master *m = row->master;
+	row->watch.ready = on_stranger;
 	row->step.fire = on_step;
 	row->login.fire = on_login;
 	row->sign.ready = on_sign;
 	row->watch.owner = row->sign.owner = row->step.owner = row->login.owner = row;
-	timer_set(timers, &row->login,
-		row->since + (int64_t)row->generation->config.login_seconds * 1000 +
+	timer_set(&m->timers, &row->login,
+		row->since + (int64_t)m->current->config.login_seconds * 1000 +
 			LOGIN_GRACE_MS);
+	refresh_facts(row, m->current);
+	if (row->facts.listener == LISTENER_POP3)
+		greet(row);
+	if (poller_watch(m->poller, &row->watch, row->client, POLLIN) < 0)
+		attempt_end(row);
+}
+
+/* The peer has spoken: who it is no longer is a stranger's question. */
+static void bear_gate(struct row *row)
+{
+	struct master *m = row->master;
+	poller_forget(m->poller, &row->watch);
+	row->watch.ready = on_verdict;
+	row->generation = m->current;
 	row->generation->rows++;
+	refresh_facts(row, m->current);
+	row_enter(row, ROW_WAITING);
 	errand_work(row, DOMAIN_GATE);
+}
+
+static void on_stranger(void *owner, short events)
+{
+	struct row *row = owner;
+	int waiting = 0;
+	/* Readable and nothing there: the peer left without a word. */
+	if (events & POLLHUP || ioctl(row->client, FIONREAD, &waiting) < 0 || !waiting)
+		attempt_end(row);
+	else
+		bear_gate(row);
 }
 
 void attempt_gate_has(struct row *row)
@@ -88,6 +139,8 @@ void attempt_release(struct row *row)
 	timer_stop(&m->timers, &row->login);
 	source_leave(&m->sources, row->source, io_now());
 	row_free(&m->rows, row);
+	if (!generation)
+		return;
 	generation->rows--;
 	master_generation_idle(m, generation);
 }

@@ -10,7 +10,11 @@
 #include "master/domain.h"
 #include "master/row.h"
 
-/* A new row with its client: to the gate. */
+/*
+ * A new row with its client, greeted where that is the server's turn: a stranger, who
+ * costs a descriptor and no process. The gate is born when the peer first speaks, or
+ * now, when it cannot be watched for that.
+ */
 void attempt_begin(struct row *row);
 
 /* The gate's parent took it: the verdict channel exists and is watched from now on. */

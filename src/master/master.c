@@ -140,26 +140,12 @@ static void turn_away(struct master *m, int client, enum listener_kind kind,
 	timer_set(&m->timers, &m->notice, io_now() + NOTICE_MS);
 }
 
-static bool plaintext_allowed(const struct config *config, const struct netaddr *peer,
+bool master_plaintext(const struct config *config, const struct netaddr *peer,
 	const struct netaddr *local)
 {
 	if (config->plaintext == PLAINTEXT_LOOPBACK)
 		return netaddr_is_loopback(peer) && netaddr_is_loopback(local);
 	return config->plaintext == PLAINTEXT_ALWAYS;
-}
-
-static int fill_facts(struct row *row, enum listener_kind kind,
-	const struct netaddr *peer, const struct netaddr *local)
-{
-	const struct generation *g = row->generation;
-	row->facts.listener = kind;
-	row->facts.peer = *peer;
-	row->facts.local = *local;
-	row->facts.plaintext = plaintext_allowed(&g->config, peer, local);
-	row->facts.tls = g->certificate >= 0;
-	row->facts.mechanisms = g->mechanisms;
-	return challenge_draw(
-		&row->master->challenges, g->config.hostname, row->facts.challenge);
 }
 
 static void admit(struct master *m, int client, enum listener_kind kind,
@@ -180,11 +166,13 @@ static void admit(struct master *m, int client, enum listener_kind kind,
 		return;
 	}
 	row->master = m;
-	row->generation = m->current;
 	row->source = source;
 	row->client = client;
 	row->since = io_now();
-	if (fill_facts(row, kind, peer, local) < 0)
+	row->facts.listener = kind;
+	row->facts.peer = *peer;
+	row->facts.local = *local;
+	if (challenge_draw(&m->challenges, config->hostname, row->facts.challenge) < 0)
 		bug("no random numbers: %s", strerror(errno));
 	attempt_begin(row);
 }

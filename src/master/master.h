@@ -55,6 +55,10 @@ void master_generation_failed(struct master *m, struct generation *generation);
 /* One of its connections ended. */
 void master_generation_idle(struct master *m, struct generation *generation);
 
+/* May a secret be sent without TLS from there to here? */
+bool master_plaintext(const struct config *config, const struct netaddr *peer,
+	const struct netaddr *local);
+
 /* There are no descriptors left: nothing is accepted for a while. */
 void master_no_descriptors(struct master *m);
 

@@ -15,6 +15,7 @@ enum { BUCKETS = 4096, SLAB = 32, ROW_TIMERS = 3, OTHER_TIMERS = 64 };
 
 static const char *const names[ROW_STATES] = {
 	[ROW_FREE] = "free",
+	[ROW_STRANGER] = "stranger",
 	[ROW_WAITING] = "waiting",
 	[ROW_QUEUED] = "queued",
 	[ROW_BUSY] = "busy",
@@ -27,7 +28,8 @@ static const char *const names[ROW_STATES] = {
 
 /* From each state, the states that may follow. */
 static const unsigned allowed[ROW_STATES] = {
-	[ROW_FREE] = TO(WAITING),
+	[ROW_FREE] = TO(STRANGER),
+	[ROW_STRANGER] = TO(WAITING) | TO(PARTED),
 	[ROW_WAITING] = TO(QUEUED) | TO(PARTED),
 	[ROW_QUEUED] = TO(BUSY) | TO(WAITING) | TO(PARTED),
 	[ROW_BUSY] = TO(WAITING) | TO(TARPIT) | TO(OPENING) | TO(PARTED),
@@ -86,7 +88,7 @@ struct row *row_new(struct rows *rows, struct timers *timers)
 	row->hash_next = *bucket(rows, row->facts.connection);
 	*bucket(rows, row->facts.connection) = row;
 	rows->n++;
-	row_enter(row, ROW_WAITING);
+	row_enter(row, ROW_STRANGER);
 	return row;
 }
 

@@ -18,6 +18,8 @@ struct generation;
 /*
  * Who acts in each state, and what the master watches of the verdict channel:
  *
+ *   STRANGER nobody has spoken on the client's side; there is no gate yet. The client
+ *            itself is watched, and not read
  *   WAITING  the client and its gate; a claim would make the channel readable
  *   QUEUED   a claim is there and waits for its turn; only the hang-up
  *   BUSY     auth decides; only the hang-up
@@ -28,6 +30,7 @@ struct generation;
  */
 enum row_state {
 	ROW_FREE,
+	ROW_STRANGER,
 	ROW_WAITING,
 	ROW_QUEUED,
 	ROW_BUSY,
@@ -47,7 +50,7 @@ enum row_part {
 struct row {
 	enum row_state state;
 	struct master *master;
-	struct generation *generation; /* whose processes serve it */
+	struct generation *generation; /* whose processes serve it; NULL: none yet */
 	struct facts facts;
 	struct source *source;
 	int64_t since;	/* io_now() of accept(2) */
@@ -63,7 +66,7 @@ struct row {
 
 	int client, verdict, wire; /* inner ends; -1 when given up */
 	int keeper;		   /* inner end, until it turns readable; or -1 */
-	struct watch watch;	   /* on verdict */
+	struct watch watch;	   /* on the client of a stranger, then on verdict */
 	struct watch sign;	   /* on keeper */
 	struct timer step;	   /* of the state */
 	struct timer login;	   /* from accept(2) to a good login */
@@ -93,7 +96,7 @@ int rows_init(struct rows *rows);
 /* How many timers may be set at once, as far as rows are concerned, and some more. */
 size_t rows_timers(const struct rows *rows);
 
-/* A row in state WAITING with a number of its own and no descriptors; NULL with
+/* A row in state STRANGER with a number of its own and no descriptors; NULL with
  * errno when there is no memory. */
 struct row *row_new(struct rows *rows, struct timers *timers);
 

@@ -30,6 +30,12 @@ class Client:
         self.socket.sendall(text.encode() + b"\r\n")
         return self.line()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
     def close(self):
         self.file.close()
         self.socket.close()
@@ -185,7 +191,7 @@ class Verdicts(Case):
         self.master.expect(r"more claims than attempts allow")
 
     def test_challenges_differ(self):
-        seen = {self.master.client().greeting.split()[2] for _ in range(50)}
+        seen = {self.master.client().greeting.split()[3] for _ in range(50)}
         self.assertEqual(len(seen), 50)
         for each in seen:
             self.assertRegex(each, r"^<[0-9a-f]{32}@mail\.example\.org>$")
@@ -202,6 +208,22 @@ class Descriptors(Case):
                 client.socket.sendall(b"LEAVE\r\n")
             client.close()
         self.master.settle(idle)
+
+    def test_a_stranger_costs_no_process(self):
+        gate = self.master.parent("pop3-gate")
+        children = f"/proc/{gate}/task/{gate}/children"
+        idle = self.master.descriptors()
+        strangers = [self.master.client() for _ in range(30)]
+        self.assertEqual(self.master.descriptors(), idle + 30)
+        self.assertEqual(open(children).read(), "")
+        self.assertEqual(strangers[7].ask("LOGIN joe good"), "+OK ready")
+        for each in strangers:
+            each.close()
+        self.master.settle(idle)
+        # Who leaves without a word never had a gate.
+        with self.master.client() as client:
+            client.socket.shutdown(socket.SHUT_WR)
+            self.assertEqual(client.file.read(), b"")
 
     def test_a_session_costs_none(self):
         idle = self.master.descriptors()
@@ -272,11 +294,14 @@ class Deaths(Case):
 class Reload(Case):
     def test_sessions_and_strangers_stay(self):
         session, stranger = self.master.login(), self.master.client()
+        waiting = self.master.login("bad")
         old = self.master.parent("pop3-gate")
         self.master.expect(r"reloaded", self.master.signal(signal.SIGHUP))
         self.assertEqual(session.ask("still there"), "still there")
         self.assertEqual(stranger.ask("LOGIN joe good"), "+OK ready")
         self.assertEqual(stranger.ask("x"), "x")
+        self.assertEqual(waiting.ask("LOGIN joe good"), "+OK ready")
+        waiting.close()
         session.close()
         stranger.close()
         deadline = time.monotonic() + PATIENCE

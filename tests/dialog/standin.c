@@ -117,7 +117,8 @@ static _Noreturn void gate(void *self, const int *fds)
 	snprintf(line, sizeof(line), "+OK %llu %s plaintext=%d tls=%d\r\n",
 		(unsigned long long)facts.connection, facts.challenge, facts.plaintext,
 		facts.tls);
-	say(FD_GATE_CLIENT, line);
+	if (!facts.greeted)
+		say(FD_GATE_CLIENT, line);
 	for (;;) {
 		read_line(FD_GATE_CLIENT, line);
 		if (strcmp(line, "LEAVE") == 0)
@@ -212,8 +213,9 @@ static _Noreturn void session(void *self, const int *fds)
 static void offer(void)
 {
 	struct buf *message = message_new();
-	report_encode(message, &(struct report){ .kind = REPORT_OFFER,
-				       .mechanisms = 1 << LOGIN_USER });
+	report_encode(
+		message, &(struct report){ .kind = REPORT_OFFER,
+				 .mechanisms = 1 << LOGIN_USER | 1 << LOGIN_APOP });
 	send_message(FD_CONTROL, message);
 }
 
@@ -225,11 +227,20 @@ int main(int argc, char **argv)
 		struct warm_work work;
 	} parts[] = {
 		{ "pop3-gate", FD_GATE_LAST,
-			{ FD_CONTROL, 3, decode_facts, gate, NULL } },
+			{ .intake = FD_CONTROL,
+				.descriptors = 3,
+				.decode = decode_facts,
+				.child = gate } },
 		{ "postern-auth", FD_AUTH_LAST,
-			{ FD_CONTROL, 3, decode_facts, auth, NULL } },
+			{ .intake = FD_CONTROL,
+				.descriptors = 3,
+				.decode = decode_facts,
+				.child = auth } },
 		{ "pop3-session", FD_SESSION_LAST,
-			{ FD_SESSION_AUTH, 2, decode_identity, session, NULL } },
+			{ .intake = FD_SESSION_AUTH,
+				.descriptors = 2,
+				.decode = decode_identity,
+				.child = session } },
 	};
 	struct buf setup;
 	(void)argc;

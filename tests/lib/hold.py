@@ -171,11 +171,12 @@ def session_setup(root=False, idle_seconds=600, bad_commands=10, takeover_second
 
 
 def connection(number=1, listener=LISTENER_POP3, plaintext=True, tls=False,
-               peer=("127.0.0.1", 40000), local=("127.0.0.1", 110),
+               greeted=False, peer=("127.0.0.1", 40000), local=("127.0.0.1", 110),
                offered=mechanisms("USER", "PLAIN", "LOGIN"),
                challenge="<1.2.3@mail.example.org>"):
     """MESSAGE_CONNECTION: struct facts."""
-    return (begin(CONNECTION) + struct.pack("<QBBB", number, listener, plaintext, tls)
+    return (begin(CONNECTION) + struct.pack("<QBBBB", number, listener, plaintext, tls,
+                                             greeted)
             + netaddr(peer) + netaddr(local) + struct.pack("<I", offered)
             + octets(challenge))
 
