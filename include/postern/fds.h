@@ -49,11 +49,12 @@ enum {
 	FD_SESSION_LAST = FD_SESSION_STATES,
 
 	/* pop3-session, one session */
-	FD_SESSION_PEER = 3,	/* the client (direct) or the wire (relay) */
-	FD_SESSION_VERDICT = 4, /* inner end */
-	FD_SESSION_LOCK = 5,	/* this maildrop's lock, held */
-	FD_SESSION_STATE = 6,	/* this maildrop's state directory, the owner's */
-	FD_SESSION_CHILD_LAST = FD_SESSION_STATE,
+	FD_SESSION_PEER = 3,	 /* the client (direct) or the wire (relay) */
+	FD_SESSION_VERDICT = 4,	 /* inner end */
+	FD_SESSION_LOCK = 5,	 /* this maildrop's lock, held */
+	FD_SESSION_STATE = 6,	 /* this maildrop's state directory, the owner's */
+	FD_SESSION_LIFELINE = 7, /* of a PAM session; held, never used; or closed */
+	FD_SESSION_CHILD_LAST = FD_SESSION_LIFELINE,
 };
 
 #endif

@@ -11,7 +11,13 @@
 #include "postern/login.h"
 #include "postern/maildrop.h"
 
-enum { IDENTITY_DESCRIPTORS = 2 };
+enum {
+	IDENTITY_DESCRIPTORS = 2,
+	/* and, where a PAM session is open, the lifeline: auth's keeper of that session
+	 * closes it when nobody holds this descriptor any more. Nothing is ever
+	 * written to it. */
+	IDENTITY_OPTIONAL = 1,
+};
 
 struct identity {
 	uint64_t connection;

@@ -103,13 +103,14 @@ static void send_identity(const struct claim *claim)
 	unsigned char storage[MESSAGE_MAX];
 	struct buf message;
 	int peer = identity->path == PATH_DIRECT ? FD_AUTH_CLIENT : FD_AUTH_WIRE;
-	const int fds[IDENTITY_DESCRIPTORS] = { FD_AUTH_VERDICT, peer };
+	const int fds[] = { FD_AUTH_VERDICT, peer, claim->lifeline };
+	size_t n =
+		IDENTITY_DESCRIPTORS + (claim->lifeline >= 0 ? IDENTITY_OPTIONAL : 0);
 	buf_fixed(&message, storage, sizeof(storage));
 	identity_encode(&message, identity);
 	if (!buf_ok(&message))
 		bug("an identity that does not fit");
-	if (fdpass_send(FD_AUTH_SESSION, buf_span(&message), fds, IDENTITY_DESCRIPTORS,
-		    0) < 0)
+	if (fdpass_send(FD_AUTH_SESSION, buf_span(&message), fds, n, 0) < 0)
 		die(EXIT_TEMPORARY, "connection=%llu: the session parent does not hear",
 			(unsigned long long)identity->connection);
 }
@@ -209,9 +210,10 @@ _Noreturn void attempt_run(struct auth *auth)
 {
 	unsigned char storage[MESSAGE_MAX + 1];
 	struct login login;
-	struct claim claim = {
-		.facts = &auth->facts, .login = &login, .memory = &auth->memory
-	};
+	struct claim claim = { .facts = &auth->facts,
+		.login = &login,
+		.memory = &auth->memory,
+		.lifeline = -1 };
 	buf_fixed(&claim.challenge, claim.challenge_octets,
 		sizeof(claim.challenge_octets));
 	size_t n = receive(&auth->facts, storage, sizeof(storage));

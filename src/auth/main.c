@@ -24,6 +24,9 @@
 #include <errno.h>
 #include <sodium.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 static struct auth auth;
 static struct offer offer;
@@ -56,6 +59,16 @@ static void follow(void *self)
 	offer_follow(&offer, self);
 }
 
+/* The keepers of PAM sessions (vigil.c) outlive the children that forked them; the
+ * warm parent reaps them wherever there is no init that does. */
+static void adopt(void)
+{
+#ifdef __linux__
+	if (auth.setup.pam_session && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+		log_line("prctl: %s", strerror(errno));
+#endif
+}
+
 static void prepare(void)
 {
 	struct memory *memory = &auth.memory;
@@ -72,6 +85,7 @@ static void prepare(void)
 		die(EXIT_TEMPORARY, "not all that the configuration names can be used");
 	if (auth.setup.sources_n && usable == 0)
 		log_line("no source of accounts can be used: nobody can log in");
+	adopt();
 	if (sandbox_auth() < 0)
 		die(EXIT_TEMPORARY, "the sandbox");
 	if (offer_begin(&offer, &auth) < 0)

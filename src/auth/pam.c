@@ -16,6 +16,7 @@
 #include "auth/source.h"
 #include "auth/talk.h"
 #include "auth/template.h"
+#include "auth/vigil.h"
 #include "base/io.h"
 #include "base/log.h"
 
@@ -92,7 +93,8 @@ static enum source_result authenticate(
 		.password = claim->login->secret,
 		.peer = &claim->facts->peer,
 	};
-	bool possible = buf_ok(&stamp);
+	/* What opens a session may need the password itself. */
+	bool possible = buf_ok(&stamp) && !source->pam_session;
 	if (possible && remember_knows(remember, &what, now))
 		return RESULT_ACCEPTED;
 	enum source_result result = talk_authenticate(talk);
@@ -105,26 +107,6 @@ static enum source_result authenticate(
 
 /* --- verifying
  * ------------------------------------------------------------------------ */
-
-/* With the account's own password, or (proven) without any. */
-static enum source_result ask(const struct source *source, struct claim *claim,
-	bool proven, struct owner *owner)
-{
-	struct talk talk;
-	struct span password = proven ? span_of("", 0) : claim->login->secret;
-	enum source_result result =
-		talk_open(&talk, source->setup->argument, claim, password);
-	if (result != RESULT_ACCEPTED)
-		return result;
-	if (!proven)
-		result = authenticate(source, claim, &talk);
-	if (result == RESULT_ACCEPTED)
-		result = talk_account(&talk);
-	if (result == RESULT_ACCEPTED)
-		result = talk_owner(&talk, owner);
-	talk_close(&talk, result);
-	return result;
-}
 
 static enum source_result fill(
 	const struct source *source, struct claim *claim, const struct owner *owner)
@@ -141,16 +123,42 @@ static enum source_result fill(
 	return fault(source, claim, "the maildrop's template does not fit this user");
 }
 
-static enum source_result conclude(
-	struct source *source, struct claim *claim, bool proven)
+/* With the account's own password, or (proven) without any. */
+static enum source_result ask(const struct source *source, struct claim *claim,
+	struct talk *talk, bool proven)
 {
 	struct owner owner;
-	enum source_result result = ask(source, claim, proven, &owner);
-	const char *reason =
-		claim->beside ? record_limit(claim->beside, &claim->facts->peer) : NULL;
+	const struct record *record = claim->beside;
+	enum source_result result = RESULT_ACCEPTED;
+	if (!proven)
+		result = authenticate(source, claim, talk);
+	if (result == RESULT_ACCEPTED)
+		result = talk_account(talk);
+	if (result == RESULT_ACCEPTED)
+		result = talk_owner(talk, &owner);
+	const char *reason = record ? record_limit(record, &claim->facts->peer) : NULL;
 	if (result != RESULT_FAULT && reason)
 		return source_refuse(claim, reason);
 	return result == RESULT_ACCEPTED ? fill(source, claim, &owner) : result;
+}
+
+static enum source_result conclude(
+	struct source *source, struct claim *claim, bool proven)
+{
+	struct talk talk;
+	struct span password = proven ? span_of("", 0) : claim->login->secret;
+	enum source_result result =
+		talk_open(&talk, source->setup->argument, claim, password);
+	if (result != RESULT_ACCEPTED)
+		return result;
+	result = ask(source, claim, &talk, proven);
+	if (result == RESULT_ACCEPTED && source->pam_session)
+		result = vigil_begin(&talk, claim);
+	if (claim->lifeline >= 0)
+		talk_leave(&talk);
+	else
+		talk_close(&talk, result);
+	return result;
 }
 
 static enum source_result verify(struct source *source, struct claim *claim)

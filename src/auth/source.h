@@ -55,6 +55,7 @@ struct claim {
 	/* A source that accepts fills in account, uid, gid, groups, maildrop,
 	 * path_name and read_only; the rest is attempt.c's. */
 	struct identity identity;
+	int lifeline;	    /* of a PAM session (vigil.h), for the session; or -1 */
 	const char *reason; /* a stable word of postern-log(7) */
 	bool worked;	    /* a password has been hashed in this attempt */
 	bool logged;	    /* the refusal is in the log already */

@@ -191,6 +191,30 @@ enum source_result talk_owner(struct talk *talk, struct owner *owner)
 	return RESULT_ACCEPTED;
 }
 
+enum source_result talk_session_open(struct talk *talk)
+{
+	int code = pam_setcred(talk->pam, PAM_ESTABLISH_CRED);
+	if (code == PAM_SUCCESS)
+		code = pam_open_session(talk->pam, 0);
+	return code == PAM_SUCCESS ? RESULT_ACCEPTED
+				   : fault(talk, pam_strerror(talk->pam, code));
+}
+
+void talk_session_close(struct talk *talk)
+{
+	int code = pam_close_session(talk->pam, 0);
+	if (code == PAM_SUCCESS)
+		code = pam_setcred(talk->pam, PAM_DELETE_CRED);
+	if (code != PAM_SUCCESS)
+		(void)fault(talk, pam_strerror(talk->pam, code));
+}
+
+void talk_leave(struct talk *talk)
+{
+	(void)pam_end(talk->pam, PAM_SUCCESS | PAM_DATA_SILENT);
+	talk->pam = NULL;
+}
+
 bool talk_keeps_name(const struct talk *talk)
 {
 	const void *name = NULL;

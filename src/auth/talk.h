@@ -37,6 +37,13 @@ enum source_result talk_account(struct talk *talk);
 /* Who is it, after the modules may have mapped the name? */
 enum source_result talk_owner(struct talk *talk, struct owner *owner);
 
+/* Credentials and session: RESULT_ACCEPTED, or RESULT_FAULT, logged. */
+enum source_result talk_session_open(struct talk *talk);
+void talk_session_close(struct talk *talk);
+
+/* As talk_close(), in a process whose copy of the handle another one uses on. */
+void talk_leave(struct talk *talk);
+
 /* Is PAM's user still the one that the claim named? */
 bool talk_keeps_name(const struct talk *talk);
 

@@ -121,11 +121,15 @@ static _Noreturn void refuse_for(const struct identity *identity, const char *wh
 
 static void lay_table(const int *fds)
 {
+	bool lifeline = fds[2] >= 0;
 	const int table[] = { fds[1], fds[0], FD_SESSION_LOCKS, FD_SESSION_STATES,
-		FD_SESSION_LOCKS, FD_SESSION_STATES };
+		lifeline ? fds[2] : FD_SESSION_LOCKS, FD_SESSION_LOCKS,
+		FD_SESSION_STATES };
 
 	if (fdtab_place(FD_SESSION_PEER, table, sizeof(table) / sizeof(table[0])) < 0)
 		die(EXIT_TEMPORARY, "descriptors");
+	if (!lifeline)
+		close(FD_SESSION_LIFELINE);
 }
 
 /* The state directory at its number, or nothing there: a maildrop works without. */
@@ -282,6 +286,7 @@ int main(void)
 	const struct warm_work work = {
 		.intake = FD_SESSION_AUTH,
 		.descriptors = IDENTITY_DESCRIPTORS,
+		.optional = IDENTITY_OPTIONAL,
 		.decode = decode,
 		.child = child,
 		.self = &parent,

@@ -161,7 +161,8 @@ static void tell(struct warm *w, const struct report *what)
 static void close_all(const int *fds, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		close(fds[i]);
+		if (fds[i] >= 0)
+			close(fds[i]);
 }
 
 static _Noreturn void become_child(struct warm *w, const int *fds)
@@ -185,7 +186,7 @@ static void start(struct warm *w, uint64_t connection, int *fds)
 	if (pid < 0)
 		log_line("connection=%llu: cannot fork: %s",
 			(unsigned long long)connection, strerror(errno));
-	close_all(fds, w->work->descriptors);
+	close_all(fds, w->work->descriptors + w->work->optional);
 	if (pid < 0) {
 		tell(w, &(struct report){ .kind = REPORT_ENDED,
 				.connection = connection,
@@ -227,9 +228,9 @@ static void obey_kill(struct warm *w, struct span message)
 
 static void take_work(struct warm *w, struct span message, int *fds, size_t came)
 {
-	uint64_t connection = came == w->work->descriptors
-				      ? w->work->decode(w->work->self, message)
-				      : 0;
+	bool complete = came >= w->work->descriptors &&
+			came <= w->work->descriptors + w->work->optional;
+	uint64_t connection = complete ? w->work->decode(w->work->self, message) : 0;
 	if (connection) {
 		start(w, connection, fds);
 		return;
@@ -338,7 +339,7 @@ static void turn(struct warm *w)
 _Noreturn void warm_run(const struct warm_work *work)
 {
 	struct warm w = { .work = work, .control = FD_CONTROL, .intake = work->intake };
-	if (work->descriptors > FDPASS_MAX)
+	if (work->descriptors + work->optional > FDPASS_MAX)
 		bug("too many descriptors");
 	while (!is_over(&w))
 		turn(&w);

@@ -21,8 +21,10 @@
 struct warm_work {
 	/* Where work comes from: FD_CONTROL, or another channel from above. */
 	int intake;
-	/* Descriptors that come with each piece of work; at most FDPASS_MAX. */
-	size_t descriptors;
+	/* Descriptors that come with each piece of work, and how many more may come
+	 * (the child's fds are -1 for those that did not); together at most FDPASS_MAX.
+	 */
+	size_t descriptors, optional;
 	/*
 	 * In the parent: decodes one message of the intake into self. Returns the
 	 * connection's number, or 0 when it is no message of this program.

@@ -622,6 +622,52 @@ def pam_remembered_until_the_password_changes():
         auth.accepted(hold.login("joe", "pass word"))
 
 
+def pam_session():
+    """Opened before the identity goes off, closed when its lifeline is gone."""
+    record = os.path.join(os.environ[INSIDE], "sessions")
+    path = os.path.join(os.path.abspath(hold.BUILD), "tests/dialog/pam_test.so")
+    service("session", module("password=x", "record=" + record)
+            + f"session required {path} record={record}\n")
+    service("nosession", module("password=x") + f"session required {path} fault=1\n")
+
+    def lines():
+        with open(record, encoding="ascii") as f:
+            return [line.split()[0] for line in f]
+
+    claim = hold.login("joe", "x")
+    with Auth([pam_source("session")], root=True, pam_session=True,
+              remember_seconds=300) as auth:
+        for _ in range(2):
+            number, verdict = auth.attempt(claim, peer=("192.0.2.9", 1))
+            auth.expect_end(number, EXIT_DONE)
+            _, fds = hold.receive(auth.session, 4)
+            assert len(fds) == 3
+            assert lines() == ["authenticate", "setcred", "open"], lines()
+            # what ends with the session: the verdict channel's end is not it
+            for fd in fds[:2]:
+                os.close(fd)
+            verdict.close()
+            time.sleep(0.05)
+            assert lines()[-1] == "open"
+            os.close(fds[2])
+            until(lambda: "close" in lines())
+            until(lambda: lines()[3:] == ["close", "setcred"])
+            os.unlink(record)
+        auth.refused("password", hold.login("joe", "y"))
+        assert lines() == ["authenticate"]
+        os.unlink(record)
+        # an identity that never goes off
+        assert auth.decide(claim, claim) == EXIT_MALFORMED
+        until(lambda: "close" in lines())
+    with Auth([pam_source("nosession")], root=True, pam_session=True) as auth:
+        assert auth.decide(claim) == EXIT_TEMPORARY
+        assert not hold.readable(auth.session, 0)
+    os.unlink(record)
+    with Auth([pam_source("session")], root=True) as auth:
+        auth.accepted(claim)
+        assert lines() == ["authenticate"]
+
+
 def test_pam():
     if os.getuid() != 0:
         print("not tested without root: PAM")
@@ -635,5 +681,6 @@ if __name__ == "__main__":
         furnish()
         hold.run([pam_unix, pam_home, pam_talk, pam_delay,
                   pam_blocked_module_blocks_nobody_else, pam_and_virtual,
-                  pam_with_a_record, pam_remembered_until_the_password_changes])
+                  pam_with_a_record, pam_remembered_until_the_password_changes,
+                  pam_session])
     hold.run(globals())
