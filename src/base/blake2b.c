@@ -59,10 +59,8 @@ static inline void mix(
 static void compress(struct blake2b *b, const unsigned char *block, bool last)
 {
 	uint64_t v[16], m[16];
-	for (int i = 0; i < 8; i++) {
-		v[i] = b->h[i];
-		v[i + 8] = iv[i];
-	}
+	memcpy(v, b->h, sizeof(b->h));
+	memcpy(v + 8, iv, sizeof(iv));
 	v[12] ^= b->count[0];
 	v[13] ^= b->count[1];
 	if (last)

@@ -135,7 +135,7 @@ enum event gate_no_verdict(struct gate *g)
 
 enum event gate_login(struct gate *g, struct login *login, struct verdict *more)
 {
-	struct verdict v;
+	struct verdict v = { 0 };
 	enum claim_result sent = claim_send(&g->claim, &g->stream, login);
 	gate_wipe(g);
 	if (sent == CLAIM_SENT)

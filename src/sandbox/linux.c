@@ -29,7 +29,7 @@ enum {
 	FILTER_MAX = 512,  /* instructions */
 };
 
-static int limit(int what, rlim_t most)
+static int limit(unsigned what, rlim_t most)
 {
 	struct rlimit r;
 	if (getrlimit(what, &r) < 0)

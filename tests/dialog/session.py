@@ -342,7 +342,8 @@ def test_pipelining():
         assert stuffed(wire(DOTS)) in answer
         assert answer.count(b"-ERR") == 2 and answer.endswith(b"good bye\r\n"), answer
         c.gone()
-        for cut in range(1, len(commands)):
+        # (a session that has read QUIT waits for nothing that may come behind it)
+        for cut in range(1, commands.index(b"QUIT") + 5):
             c = server.login(path, early=commands[:cut])
             c.send(commands[cut:])
             assert read_all(c) == answer, cut

@@ -427,6 +427,8 @@ class Terminal(Command):
         """Waits for each text and answers; returns the exit status and what was seen."""
         child, fd = pty.fork()
         if child == 0:
+            # What runs in the background of a shell has it ignored.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execv(POSTERN, [POSTERN, *words, "--db", self.db])
         seen, deadline = "", time.monotonic() + 60
         for expected, answer in [*dialog, (None, None)]:
