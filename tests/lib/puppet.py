@@ -1,0 +1,101 @@
+"""puppet: servers in which a gate or a session has been taken over (tests/privsep/
+puppet.h), and the attacker who says over the connection what it shall do."""
+
+import errno
+import os
+import shutil
+import socket
+import tempfile
+
+from server import BUILD, INSIDE, PATIENCE, Server
+
+DIED = "died"
+FD_CLIENT, FD_VERDICT, FD_WIRE, FD_KEEPER = 3, 4, 5, 6
+
+
+def take_over(server, program, puppet):
+    """This server's program is from now on the puppet."""
+    programs = tempfile.mkdtemp(prefix="programs-", dir=os.environ.get(INSIDE) or None)
+    os.chmod(programs, 0o755)
+    for name in os.listdir(server.programs):
+        if os.access(os.path.join(server.programs, name), os.X_OK) \
+                and os.path.isfile(os.path.join(server.programs, name)):
+            shutil.copy2(os.path.join(server.programs, name), programs)
+    shutil.copy2(os.path.join(BUILD, puppet), os.path.join(programs, program))
+    server.programs = programs
+    server.write_config()
+    return server
+
+
+class Puppet:
+    """The attacker's end of the connection. do() returns a number or octets, an errno's
+    name, or DIED when the process was killed for it."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.connection.settimeout(PATIENCE)
+        self.rest = b""
+
+    def _line(self):
+        while b"\n" not in self.rest:
+            try:
+                got = self.connection.recv(65536)
+            except ConnectionError:
+                got = b""
+            if not got:
+                return None
+            self.rest += got
+        line, self.rest = self.rest.split(b"\n", 1)
+        return line.decode()
+
+    def do(self, *words):
+        text = " ".join(word.hex() if isinstance(word, bytes) else str(word)
+                        for word in words)
+        try:
+            self.connection.sendall(text.encode() + b"\n")
+            line = self._line()
+        except ConnectionError:
+            line = None
+        if line is None:
+            return DIED
+        kind, _, value = line.partition(" ")
+        if kind == "errno":
+            return errno.errorcode[int(value)]
+        if words[0] in ("read", "recv"):
+            return bytes.fromhex(value)
+        return int(value)
+
+    def send(self, message, fd=FD_VERDICT):
+        """A datagram on the verdict channel."""
+        return self.do("send", fd, message)
+
+    def receive(self, seconds=PATIENCE, fd=FD_VERDICT):
+        """The next datagram; b"" is the end of the channel."""
+        return self.do("recv", fd, int(seconds * 1000))
+
+    def close(self):
+        self.connection.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def puppet_gate(server, source=None):
+    return Puppet(socket.create_connection(
+        ("127.0.0.1", server.port("pop3")), timeout=PATIENCE,
+        source_address=(source, 0) if source else None))
+
+
+def puppet_session(server, name, password, source=None):
+    """Logs in through a real gate: the session is the attacker's."""
+    raw = socket.create_connection(("127.0.0.1", server.port("pop3")), timeout=PATIENCE,
+                                   source_address=(source, 0) if source else None)
+    with raw.makefile("rb") as replies:
+        raw.sendall(f"USER {name}\r\nPASS {password}\r\n".encode())
+        lines = [replies.readline() for _ in range(3)]
+    if not lines[2].startswith(b"+OK"):
+        raise AssertionError(f"cannot log in: {lines}")
+    return Puppet(raw)
