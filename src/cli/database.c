@@ -46,14 +46,14 @@ static int configured(const struct cli *cli, const struct config *config,
 
 int cli_database(const struct cli *cli, bool needs_one, char *path, size_t size)
 {
-	struct config *config;
+	struct config *config = NULL;
 	const char *given = cli_option(cli, "db");
 	if (given && span_to_text(span_str(given), path, size) < 0)
 		return cli_misuse(cli, "--db: path too long");
 	if (given)
 		return *given ? 0 : cli_misuse(cli, "--db wants a file");
 	int result = cli_config(cli, &config);
-	if (result == 0)
+	if (result == 0 && config)
 		result = configured(cli, config, needs_one, path, size);
 	free(config);
 	return result;

@@ -12,7 +12,8 @@ struct maildrop_message {
 	uint64_t size;	 /* octets on the wire */
 	uint64_t stored; /* octets as stored */
 	uint64_t at;	 /* the driver's: mbox offset; Maildir name */
-	uint64_t id[2];	 /* the driver's: mbox hash for the unique-id; Maildir inode, when measured */
+	uint64_t id[2];	 /* the driver's: mbox hash for the unique-id; Maildir inode,
+			    when measured */
 	bool marked;
 	unsigned char unused[7]; /* no padding: the cache stores it as it is */
 };

@@ -390,7 +390,9 @@ static enum fit fit(int fd, const struct journal *journal)
 static int finish(struct rewrite *w, const struct journal_place *place)
 {
 	/* What the logs hold was decided when they were made. */
-	struct mbox_tuning tuning = *w->tuning;
+	const struct mbox_tuning *given = w->tuning;
+	struct mbox_tuning tuning = *given;
+	int result;
 
 	switch (fit(w->fd, w->journal)) {
 	case FIT_NOT:
@@ -399,9 +401,9 @@ static int finish(struct rewrite *w, const struct journal_place *place)
 		if (tuning.log_max > w->journal->log_room)
 			tuning.log_max = w->journal->log_room;
 		w->tuning = &tuning;
-		if (run_with_block(w) < 0)
-			return -1;
-		return journal_remove(place);
+		result = run_with_block(w);
+		w->tuning = given;
+		return result < 0 ? -1 : journal_remove(place);
 	case FIT_DONE:
 		return journal_remove(place);
 	case FIT_ERROR:
