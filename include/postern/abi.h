@@ -39,6 +39,11 @@ enum message_type {
 	MESSAGE_CHANNEL = 12,	/* master to keeper, with a descriptor */
 	MESSAGE_SIGN = 13,	/* gate to keeper */
 	MESSAGE_SIGNATURE = 14, /* keeper to gate */
+	/* the administrator's command and the master */
+	MESSAGE_CONTROL = 15,
+	MESSAGE_CONTROL_ROW = 16,
+	MESSAGE_CONTROL_STATS = 17,
+	MESSAGE_CONTROL_END = 18,
 };
 
 #endif

@@ -18,6 +18,7 @@ static const struct cli_command *const tables[] = {
 	cli_app,
 	cli_alias,
 	cli_check,
+	cli_server,
 };
 
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };

@@ -286,6 +286,7 @@ static void session_said_no(struct row *row, int status)
 static void refused(struct row *row)
 {
 	int64_t delay = source_refused(row->source, row->credential, io_now());
+	row->master->stats.refused++;
 	if (row->state == ROW_BUSY) {
 		row_enter(row, ROW_TARPIT);
 		step_in(row, delay);
@@ -295,6 +296,7 @@ static void refused(struct row *row)
 static void accepted(struct row *row)
 {
 	source_accepted(row->source, io_now());
+	row->master->stats.logins++;
 	if (!row->session_ended)
 		row->parts |= PART_SESSION;
 	if (row->state != ROW_BUSY)
@@ -330,6 +332,7 @@ static void auth_ended(struct row *row, int status)
 			wait_for_claim(row);
 	} else {
 		log_end(row, DOMAIN_AUTH, status);
+		row->master->stats.failed++;
 		if (exited(status, EXIT_MALFORMED))
 			(void)source_refused(row->source, 0, io_now());
 		if (row->state == ROW_BUSY) {

@@ -13,13 +13,13 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "ipc/fdpass.h"
+#include "master/child.h"
 #include "postern/fds.h"
 #include "postern/setup.h"
 #include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -33,19 +33,6 @@ static const char *const programs[DOMAINS] = {
 const char *domain_program(enum domain_kind kind)
 {
 	return programs[kind];
-}
-
-static int default_signals(void)
-{
-	static const int ours[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT };
-	struct sigaction action = { .sa_handler = SIG_DFL };
-	sigset_t none;
-	sigemptyset(&action.sa_mask);
-	sigemptyset(&none);
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		if (sigaction(ours[i], &action, NULL) < 0)
-			return -1;
-	return sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static int lay_table(int control, const struct domain_launch *launch)
@@ -71,7 +58,7 @@ static _Noreturn void become(
 	int n = snprintf(path, sizeof(path), "%s/%s", launch->programs, name);
 	if (n < 0 || (size_t)n >= sizeof(path))
 		die(EXIT_TEMPORARY, "the path of %s is too long", name);
-	if (setsid() < 0 || default_signals() < 0)
+	if (setsid() < 0)
 		die(EXIT_TEMPORARY, "%s", name);
 	if (lay_table(control, launch) < 0)
 		die(EXIT_TEMPORARY, "descriptors for %s", name);
@@ -87,7 +74,7 @@ int domain_start(struct domain *domain, const struct domain_launch *launch)
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -1;
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 	if (pid == 0)
 		become(domain_program(domain->kind), pair[1], launch);
 	close(pair[1]);

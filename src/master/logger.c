@@ -10,6 +10,7 @@
 #include "base/drop.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "master/child.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -67,17 +68,10 @@ static int drop(const char *name)
 
 static _Noreturn void become(const struct config *config, int reading)
 {
-	struct sigaction action = { .sa_handler = SIG_DFL };
-	sigset_t none;
-	sigemptyset(&action.sa_mask);
-	sigemptyset(&none);
 	/* It outlives the master, to take its last line. */
-	sigaction(SIGCHLD, &action, NULL);
-	action.sa_handler = SIG_IGN;
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	int null = open("/dev/null", O_RDWR);
 	if (dup2(reading, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
 		_exit(1);
@@ -90,7 +84,7 @@ static _Noreturn void become(const struct config *config, int reading)
 
 pid_t logger_start(const struct config *config, int reading)
 {
-	pid_t pid = fork();
+	pid_t pid = child_fork();
 	if (pid == 0)
 		become(config, reading);
 	return pid < 0 ? 0 : pid;

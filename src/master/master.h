@@ -5,6 +5,7 @@
 #define POSTERN_MASTER_MASTER_H
 
 #include "master/challenge.h"
+#include "master/control.h"
 #include "master/generation.h"
 #include "master/listen.h"
 #include "master/poller.h"
@@ -12,6 +13,7 @@
 #include "master/row.h"
 #include "master/source.h"
 #include "master/timer.h"
+#include "postern/control.h"
 
 struct master {
 	const char *config_path;
@@ -34,6 +36,9 @@ struct master {
 	bool failed;	      /* the first generation did not get ready */
 	bool stopping;
 	int64_t stop_deadline;
+	int64_t started;
+	struct control_socket control;
+	struct control_stats stats; /* the counters that only grow */
 };
 
 /* 0, or -1 with errno. signals: the reading end of a pipe that gets the number of
@@ -47,6 +52,12 @@ int master_serve(struct master *m, const struct config *config,
 
 /* Do the programs start with this configuration? Returns an exit code. */
 int master_check(struct master *m, const struct config *config);
+
+/* Reads the configuration again; the old one stays if anything is wrong. */
+void master_reload(struct master *m);
+
+/* Begins to end. */
+void master_stop(struct master *m);
 
 /* A generation that was started is ready, or will not be. */
 void master_generation_ready(struct master *m, struct generation *generation);

@@ -3,6 +3,7 @@
 Each case says what the master must do when its children do this or that; nothing
 sleeps, and no port is fixed.
 """
+import json
 import os
 import re
 import select
@@ -331,6 +332,103 @@ class Reload(Case):
         self.master.expect(r"reloaded", self.master.signal(signal.SIGHUP))
         with self.assertRaises(ConnectionRefusedError):
             Client(port, "127.0.0.2")
+
+
+class Control(Case):
+    settings = "limits attempts 5"
+
+    def postern(self, *arguments):
+        return subprocess.run(
+            [os.path.join(BUILD, "postern"), "-c", self.master.conf, *arguments],
+            capture_output=True, timeout=PATIENCE, text=True)
+
+    def who(self):
+        done = self.postern("who", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return {row["connection"]: row for row in json.loads(done.stdout)}
+
+    def test_who(self):
+        session, stranger = self.master.login(), self.master.client()
+        deadline = time.monotonic() + PATIENCE
+        while self.who()[1]["state"] != "session":
+            self.assertLess(time.monotonic(), deadline)
+        rows = self.who()
+        self.assertEqual(rows[1]["account"], "joe")
+        self.assertEqual(rows[1]["source"], "127.0.0.1")
+        self.assertTrue(os.path.exists(f"/proc/{rows[1]['pid']}"))
+        self.assertEqual(rows[2]["state"], "stranger")
+        self.assertIsNone(rows[2]["account"])
+        self.assertIn("joe", self.postern("who").stdout)
+        session.close()
+        stranger.close()
+
+    def test_many(self):
+        """More rows than the socket takes at once."""
+        self.master.configure("limits connections 2000 per-source 2000")
+        self.master.expect(r"reloaded", self.master.signal(signal.SIGHUP))
+        held = [self.master.client() for _ in range(1000)]
+        self.assertEqual(len(self.who()), 1000)
+        for each in held:
+            each.close()
+
+    def test_kick(self):
+        one, two, other = (self.master.login() for _ in range(3))
+        self.master.expect("ready")
+        deadline = time.monotonic() + PATIENCE
+        while any(row["state"] != "session" for row in self.who().values()):
+            self.assertLess(time.monotonic(), deadline)
+        self.assertEqual(self.postern("kick", "3").stdout, "1 ended\n")
+        self.assertEqual(other.file.read(), b"")
+        self.assertEqual(self.postern("kick", "joe").stdout, "2 ended\n")
+        self.assertEqual(one.file.read() + two.file.read(), b"")
+        self.assertEqual(self.postern("kick", "joe@nowhere").returncode, 1)
+        with self.master.client() as stranger:
+            self.assertEqual(self.postern("kick", "4").stdout, "1 ended\n")
+            self.assertEqual(stranger.file.read(), b"")
+
+    def test_stats(self):
+        for secret in ("good", "bad", "temp"):
+            self.master.login(secret).close()
+        stats = json.loads(self.postern("stats", "--json").stdout)
+        self.assertEqual([stats[key] for key in
+                          ("accepted_connections", "logins", "refused", "failed")],
+                         [3, 1, 1, 1])
+        self.assertIn("logins", self.postern("stats").stdout)
+
+    def test_reload(self):
+        self.assertEqual(self.postern("reload").returncode, 0)
+        with open(self.master.conf, "a") as f:
+            f.write("lisen pop3 *:1\n")
+        # The command reads the runtime directory there, so it fails as well.
+        self.assertEqual(self.postern("reload").returncode, 1)
+        self.master.configure("limits attempts 5")
+        os.unlink(os.path.join(self.master.programs, "postern-auth"))
+        done = self.postern("reload")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not reloaded", done.stderr)
+        self.assertEqual(self.master.login().reply, "+OK ready")
+
+    def test_stop(self):
+        self.assertEqual(self.postern("stop").returncode, 0)
+        self.assertEqual(self.master.process.wait(PATIENCE), 0)
+        done = self.postern("stop")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no server runs", done.stderr)
+
+    def test_nobody_else(self):
+        path = os.path.join(self.master.directory, "run", "control")
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        # Nonsense ends that client alone.
+        for nonsense in (b"x", bytes((1, 15)), bytes(2000), bytes((1, 15, 9)) + bytes(10)):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+                s.settimeout(PATIENCE)
+                s.connect(path)
+                s.send(nonsense)
+                try:
+                    self.assertEqual(s.recv(100), b"")
+                except ConnectionResetError:
+                    pass
+        self.assertEqual(self.master.login().reply, "+OK ready")
 
 
 class Life(unittest.TestCase):

@@ -1,0 +1,167 @@
+/*
+ * reload: from one generation to the next: on SIGHUP, on the administrator's order, and
+ * once a day.
+ *
+ * Part of the master. A configuration that is broken, a certificate that cannot be
+ * used, a program that does not start: each costs log lines, and everything stays.
+ */
+#include "master/reload.h"
+
+#include "base/io.h"
+#include "base/log.h"
+#include "master/admit.h"
+#include "master/notify.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum {
+	REFRESH_MS = 24 * 3600 * 1000,
+	ROW_DESCRIPTORS = 4,
+	OTHER_DESCRIPTORS = 128,
+};
+
+void reload_raise_descriptors(uint32_t connections)
+{
+	struct rlimit limit;
+	rlim_t need = (rlim_t)connections * ROW_DESCRIPTORS + OTHER_DESCRIPTORS;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= need)
+		return;
+	limit.rlim_cur = need;
+	if (limit.rlim_max < need && geteuid() == 0)
+		limit.rlim_max = need;
+	else if (limit.rlim_max < need)
+		limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < need)
+		log_line("%llu descriptors may be open; %lu connections need %llu",
+			(unsigned long long)limit.rlim_cur, (unsigned long)connections,
+			(unsigned long long)need);
+}
+
+int reload_begin(struct master *m, const struct config *config, bool check)
+{
+	struct generation *g = generation_new(m, config, check);
+	if (!g)
+		return -1;
+	g->next = m->generations;
+	m->generations = g;
+	if (m->incoming)
+		master_generation_failed(m, m->incoming);
+	m->incoming = g;
+	generation_start(g);
+	return 0;
+}
+
+static void not_reloaded(struct master *m)
+{
+	log_line("not reloaded: everything stays as it was");
+	control_reloaded(m, false);
+}
+
+/* A generation without rows that gets no more of them ends. */
+void master_generation_idle(struct master *m, struct generation *g)
+{
+	if (g->served && g != m->current && g->rows == 0 && !g->ending)
+		generation_end(g);
+}
+
+void master_generation_failed(struct master *m, struct generation *g)
+{
+	if (g != m->incoming)
+		return;
+	m->incoming = NULL;
+	generation_end(g);
+	generation_signal(g, SIGTERM);
+	if (m->current)
+		not_reloaded(m);
+	else
+		m->failed = true;
+}
+
+static int move_listeners(struct master *m, const struct config *config)
+{
+	struct listeners *wanted = malloc(sizeof(*wanted));
+	if (!wanted)
+		return -1;
+	admit_watch(m, false);
+	int result = listeners_open(wanted, config, &m->listeners);
+	if (result == 0) {
+		listeners_close(&m->listeners);
+		m->listeners = *wanted;
+		listeners_log(&m->listeners);
+	}
+	free(wanted);
+	if (!timer_is_set(&m->pause))
+		admit_watch(m, true);
+	return result;
+}
+
+void master_generation_ready(struct master *m, struct generation *g)
+{
+	struct generation *old = m->current;
+	if (g != m->incoming || g->check)
+		return;
+	if (old && move_listeners(m, &g->config) < 0) {
+		master_generation_failed(m, g);
+		return;
+	}
+	reload_raise_descriptors(g->config.connections);
+	g->served = true;
+	m->current = g;
+	m->incoming = NULL;
+	timer_set(&m->timers, &m->refresh, io_now() + REFRESH_MS);
+	if (!old)
+		return;
+	log_line("reloaded %s", m->config_path);
+	control_reloaded(m, true);
+	master_generation_idle(m, old);
+}
+
+/* What cannot change while connections of the old configuration live. */
+static void keep_places(struct config *config, const struct config *old)
+{
+	if (strcmp(config->runtime, old->runtime) != 0) {
+		log_line("runtime stays %s until the next start", old->runtime);
+		memcpy(config->runtime, old->runtime, sizeof(config->runtime));
+	}
+	if (strcmp(config->state, old->state) != 0) {
+		log_line("state stays %s until the next start", old->state);
+		memcpy(config->state, old->state, sizeof(config->state));
+	}
+}
+
+static void log_lines(const struct buf *text)
+{
+	struct span rest = buf_span(text);
+	while (rest.n)
+		log_text(span_cut(&rest, '\n'));
+}
+
+void master_reload(struct master *m)
+{
+	struct config *config = malloc(sizeof(*config));
+	struct buf errors;
+	buf_init(&errors, 65536);
+	log_line("reading %s", m->config_path);
+	notify("RELOADING=1");
+	int result = config ? config_load(config, m->config_path, &errors) : -1;
+	log_lines(&errors);
+	buf_free(&errors);
+	if (result == 0) {
+		keep_places(config, &m->current->config);
+		result = reload_begin(m, config, false);
+	}
+	if (result < 0)
+		not_reloaded(m);
+	free(config);
+	notify("READY=1");
+}
+
+void reload_on_refresh(void *owner)
+{
+	struct master *m = owner;
+	timer_set(&m->timers, &m->refresh, io_now() + REFRESH_MS);
+	if (!m->incoming && !m->stopping)
+		(void)reload_begin(m, &m->current->config, false);
+}

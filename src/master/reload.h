@@ -1,0 +1,19 @@
+/*
+ * reload: new generations beside the old one.
+ */
+#ifndef POSTERN_MASTER_RELOAD_H
+#define POSTERN_MASTER_RELOAD_H
+
+#include "master/master.h"
+
+/* Starts a generation; what becomes of it is told by master_generation_ready() or
+ * master_generation_failed(). 0, or -1 after log lines. */
+int reload_begin(struct master *m, const struct config *config, bool check);
+
+/* Room for the descriptors of so many connections, as far as the system gives it. */
+void reload_raise_descriptors(uint32_t connections);
+
+/* Once a day: owner is the master. */
+void reload_on_refresh(void *owner);
+
+#endif
