@@ -97,8 +97,6 @@ int main(void)
 	read_setup();
 	prepare();
 	warm_ready();
-	if (auth.setup.check)
-		return EXIT_DONE;
 	warm_run(&(struct warm_work){
 		.intake = FD_CONTROL,
 		.descriptors = FACTS_DESCRIPTORS,

@@ -19,6 +19,7 @@ static const struct cli_command *const tables[] = {
 	cli_alias,
 	cli_check,
 	cli_server,
+	cli_host,
 };
 
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };

@@ -33,7 +33,7 @@ RULES = [
     (r"system|popen|wordexp|dlopen|dlmopen", set()),
     (r"strcpy|strcat|strncat|sprintf|vsprintf|gets|tmpnam|mktemp|tempnam", set()),
     (r"ptrace|process_vm_readv|process_vm_writev", set()),
-    (EXEC, {"posternd"}),
+    (EXEC, {"posternd", "postern"}),  # postern: posternd -n
     (r"fork|vfork|clone", {"posternd", "postern-keeper"} | WARM),
     (r"socket|bind|listen|accept4?", {"posternd", "postern"}),
     (r"connect", {"postern"}),
