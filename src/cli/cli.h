@@ -95,5 +95,6 @@ int cli_flush(void);
 extern const struct cli_command cli_user[], cli_show[], cli_app[], cli_alias[],
 	cli_transfer[], cli_server[], cli_check[];
 	cli_transfer[], cli_check[], cli_host[];
+	cli_transfer[], cli_check[], cli_deliver[], cli_undelete[];
 
 #endif

@@ -20,6 +20,8 @@ static const struct cli_command *const tables[] = {
 	cli_check,
 	cli_server,
 	cli_host,
+	cli_deliver,
+	cli_undelete,
 };
 
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };

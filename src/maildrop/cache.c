@@ -18,7 +18,7 @@ _Static_assert(sizeof(struct cache_header) == 8 * (5 + CACHE_KEY), "no padding")
 
 static const uint64_t magic = 0x706f737465726e01; /* "postern", version 1 */
 
-/* --- the sum ---------------------------------------------------------------------- */
+/* --- the sum --- */
 
 /* Four independent lanes, so that it runs as fast as memory; a lane is a
  * multiplicative hash, in which any one changed word changes the result. */

@@ -151,7 +151,7 @@ bool listing_settled(const struct listing *listing)
 	return true;
 }
 
-/* --- reading ------------------------------------------------------------------ */
+/* --- reading --- */
 
 int listing_keep_name(struct listing *listing, const char *name, size_t n, size_t *at)
 {

@@ -24,7 +24,7 @@ enum {
 	MAILDIR_DEAR_OCTETS = 64 * 1024 * 1024,
 };
 
-/* --- the driver ------------------------------------------------------------------- */
+/* --- the driver --- */
 
 /* The snapshot's names, with the sizes that are known. */
 static int take_snapshot(struct maildrop *drop, struct maildrop_fault *fault)

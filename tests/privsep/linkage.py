@@ -35,6 +35,8 @@ RULES = [
     (r"ptrace|process_vm_readv|process_vm_writev", set()),
     (EXEC, {"posternd", "postern"}),  # postern: posternd -n
     (r"fork|vfork|clone", {"posternd", "postern-keeper"} | WARM),
+    (EXEC, {"posternd"}),
+    (r"fork|vfork|clone", {"posternd", "postern-keeper", "postern"} | WARM),
     (r"socket|bind|listen|accept4?", {"posternd", "postern"}),
     (r"connect", {"postern"}),
     (r"getaddrinfo|gethostbyname\w*|res_\w+", set()),
