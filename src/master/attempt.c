@@ -247,6 +247,7 @@ void attempt_turns(struct master *m)
 	m->queue.most = m->current->config.logins;
 	while ((row = queue_take(&m->queue))) {
 		row_enter(row, ROW_BUSY);
+		row->asked = io_now();
 		row->killed = row->session_ended = false;
 		row->credential = 0;
 		row->parts |= PART_AUTH;
@@ -283,13 +284,22 @@ static void session_said_no(struct row *row, int status)
 	answer(row, VERDICT_TEMP);
 }
 
+/*
+ * A refusal is told a whole number of penalties after auth was asked: how long auth
+ * took (a hash, a module of PAM, or both) says nothing about the name.
+ */
+static int64_t rest_of(int64_t delay, int64_t taken)
+{
+	return delay > 0 ? delay - taken % delay : 0;
+}
+
 static void refused(struct row *row)
 {
 	int64_t delay = source_refused(row->source, row->credential, io_now());
 	row->master->stats.refused++;
 	if (row->state == ROW_BUSY) {
 		row_enter(row, ROW_TARPIT);
-		step_in(row, delay);
+		step_in(row, rest_of(delay, io_now() - row->asked));
 	}
 }
 

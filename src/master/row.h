@@ -59,6 +59,7 @@ struct row {
 	bool session_ended; /* told before auth's end was */
 	int session_status;
 	uint64_t credential; /* of auth's report of a refusal; or 0 */
+	int64_t asked;	     /* when auth got its claim */
 	bool killed;	     /* it took too long */
 	uint32_t claims;     /* since accept(2) */
 	char *account;	     /* accepted by auth; or NULL */

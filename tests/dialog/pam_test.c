@@ -7,6 +7,7 @@
  *   map=NAME       PAM_USER becomes NAME
  *   delay          asks for a delay of 30 s, and fails
  *   block=SECONDS  sleeps before anything else
+ *   pause=MS       the same in milliseconds
  *   say=TEXT       a message for the user
  *   fault          the service behind it is down
  *   record=FILE    each call adds a line: function, user, PAM_RHOST
@@ -58,6 +59,8 @@ int pam_sm_authenticate(pam_handle_t *pam, int flags, int argc, const char **arg
 	record(pam, value(argc, argv, "record="), "authenticate");
 	if ((text = value(argc, argv, "block=")))
 		sleep((unsigned)atoi(text));
+	if ((text = value(argc, argv, "pause=")))
+		usleep((useconds_t)atoi(text) * 1000);
 	if ((text = value(argc, argv, "say=")))
 		pam_info(pam, "%s", text);
 	if (value(argc, argv, "fault"))

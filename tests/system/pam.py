@@ -25,8 +25,13 @@ def setUpModule():
         put_mbox(f"/var/mail/{name}", [message(1)], name)
     run("chage", "-E", "1", "expired")
     usual()
-    server = Server(accounts=["pam:postern-test mbox:/var/mail/%u"],
-                    settings="pam-session on\nlimits per-source 2000")
+    server = Server(accounts=[], settings="pam-session on\nlimits per-source 2000")
+    server.accounts = ["pam:postern-test mbox:/var/mail/%u",
+                       f"sqlite:{server.database} maildir:{server.mail}/%n owner _postmail"]
+    server.write_config()
+    for name in ("virtual", "disabled"):
+        server.add_user(name, "secret")
+    server.command("user", "disable", "disabled")
     server.start()
 
 
@@ -122,6 +127,26 @@ class Modules(unittest.TestCase):
         client.quit()
         self.assertLess(time.monotonic() - began, 15)
         slow.close()
+
+    def test_refusals_take_the_same_time(self):
+        """Whatever auth had to do: a hash, a module that takes its time, or both."""
+        service(f"auth required {MODULE} password=secret pause=250\n"
+                "account required pam_permit.so\n")
+        taken = {}
+        for i, (name, password) in enumerate((
+                ("unixjoe", "wrong"), ("virtual", "wrong"), ("nobody-here", "wrong"),
+                ("disabled", "secret"), ("disabled", "wrong"))):
+            fastest = []
+            for turn in range(3):
+                client = server.poplib(source=f"127.0.{3 + turn}.{i + 1}")
+                client.user(name)
+                began = time.monotonic()
+                with self.assertRaisesRegex(Exception, r"\[AUTH\]"):
+                    client.pass_(password)
+                fastest.append(time.monotonic() - began)
+                client.close()
+            taken[name, password] = min(fastest)
+        self.assertLess(max(taken.values()) - min(taken.values()), 0.2, taken)
 
     def test_expired(self):
         usual()
