@@ -46,7 +46,8 @@ class Puppet:
                 return None
             self.rest += got
         line, self.rest = self.rest.split(b"\n", 1)
-        return line.decode()
+        # The master's greeting of a plain connection is none of the puppet's words.
+        return self._line() if line.startswith(b"+OK ") else line.decode()
 
     def do(self, *words):
         text = " ".join(word.hex() if isinstance(word, bytes) else str(word)

@@ -34,8 +34,6 @@ RULES = [
     (r"strcpy|strcat|strncat|sprintf|vsprintf|gets|tmpnam|mktemp|tempnam", set()),
     (r"ptrace|process_vm_readv|process_vm_writev", set()),
     (EXEC, {"posternd", "postern"}),  # postern: posternd -n
-    (r"fork|vfork|clone", {"posternd", "postern-keeper"} | WARM),
-    (EXEC, {"posternd"}),
     (r"fork|vfork|clone", {"posternd", "postern-keeper", "postern"} | WARM),
     (r"socket|bind|listen|accept4?", {"posternd", "postern"}),
     (r"connect", {"postern"}),

@@ -56,6 +56,7 @@ class Live(unittest.TestCase):
         cls.parents = cls.find()
         # One of each: strangers, plain and before the handshake; sessions, both paths.
         cls.clients = [server.connect()]
+        cls.clients[0].sendall(b"C")  # a stranger that says nothing has no gate
         cls.clients[0].recv(100)
         cls.strange = cls.new("pop3-gate")
         raw = server.poplib("pop3s")
