@@ -26,6 +26,7 @@ import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -212,6 +213,7 @@ class Server:
         self.certificate = certificate
         self.write_config()
         self.log = b""
+        self.grown = threading.Condition()
         self.process = None
         self.ports = {}
 
@@ -248,7 +250,11 @@ class Server:
         self.process = subprocess.Popen(
             [os.path.join(self.programs, "posternd"), "-F", "-c", self.config],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        os.set_blocking(self.process.stderr.fileno(), False)
+        self.stderr = os.dup(self.process.stderr.fileno())
+        self.process.stderr.close()
+        os.set_blocking(self.stderr, False)
+        self.follower = threading.Thread(target=self._follow, daemon=True)
+        self.follower.start()
         for each in self.listeners:
             kind, where = each.split()
             host = where.rpartition(":")[0]
@@ -258,41 +264,57 @@ class Server:
         self.expect(rb"ready")
         return self
 
-    def read_log(self, wait=0.0):
+    def _drain(self):
+        """Takes what the server has written; the lock is held. False: it has ended."""
+        while True:
+            try:
+                octets = os.read(self.stderr, 65536)
+            except BlockingIOError:
+                return True
+            if not octets:
+                return False
+            self.log += octets
+            self.grown.notify_all()
+
+    def _follow(self):
+        """A thread, so that the server never waits for a test that reads no log."""
         with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stderr, selectors.EVENT_READ)
-            if selector.select(wait):
-                self.log += os.read(self.process.stderr.fileno(), 65536)
-        return self.log
+            selector.register(self.stderr, selectors.EVENT_READ)
+            goes_on = True
+            while goes_on:
+                selector.select()
+                with self.grown:
+                    goes_on = self._drain()
+
+    def read_log(self, wait=0.0):
+        """All that was logged so far. wait: seconds to wait for something new."""
+        with self.grown:
+            before = len(self.log)
+            if self.process and self._drain() and wait:
+                self.grown.wait_for(lambda: len(self.log) > before, wait)
+            return self.log
 
     def expect(self, pattern, since=0):
         """Waits until the log (from octet `since` on) matches; returns the match."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            found = re.search(pattern, self.log[since:])
+            ended = self.process.poll() is not None or time.monotonic() > deadline
+            found = re.search(pattern, self.read_log()[since:])
             if found:
                 return found
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                self.read_log(0.2)
-                found = re.search(pattern, self.log[since:])
-                if found:
-                    return found
+            if ended:
                 raise AssertionError(f"the log has no {pattern!r}:\n"
                                      + self.log.decode(errors="replace"))
             self.read_log(0.2)
 
     def stop(self):
-        if self.process and self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            deadline = time.monotonic() + PATIENCE
-            while self.process.poll() is None and time.monotonic() < deadline:
-                self.read_log(0.1)
-            self.process.wait(1)
-            self.read_log()
         if self.process:
-            code = self.process.returncode
-            self.process.stderr.close()
+            if self.process.poll() is None:
+                self.process.send_signal(signal.SIGTERM)
+            code = self.process.wait(PATIENCE)
+            self.follower.join(PATIENCE)
             self.process = None
+            os.close(self.stderr)
             if code != 0:
                 raise AssertionError(f"posternd exited with {code}:\n"
                                      + self.log.decode(errors="replace"))
