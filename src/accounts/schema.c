@@ -154,7 +154,7 @@ static int take_steps(sqlite3 *db, int version)
 	if (state == SCHEMA_ERROR)
 		return sqlite3_extended_errcode(db);
 	int rc = SQLITE_OK;
-	for (int i = from; i < version && rc == SQLITE_OK; i++)
+	for (int i = from; i < version && i < SCHEMA_VERSION && rc == SQLITE_OK; i++)
 		rc = sqlite3_exec(db, steps[i], NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = put_fake_key(db);

@@ -121,13 +121,14 @@ static int check_file(struct store *store)
 	return 0;
 }
 
-/* The directory (0700) and an empty file (0600), where missing. */
+/* The directory and an empty file (0600), where missing. The directory lets others pass
+ * (0711): it is where the owner of the mail, by default below it, must get through. */
 static int create_file(struct store *store)
 {
 	char path[STORE_PATH_MAX + 1];
 	snprintf(path, sizeof(path), "%s", store->path);
 	const char *directory = dirname(path);
-	if (mkdir(directory, 0700) < 0 && errno != EEXIST)
+	if (mkdir(directory, 0711) < 0 && errno != EEXIST)
 		return store_fail(store, errno, strerror(errno));
 	int fd = open(store->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)

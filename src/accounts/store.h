@@ -33,7 +33,7 @@ enum store_mode {
 	STORE_LOGIN,  /* auth: reads; store_note_login() and store_rehash() if they can
 		       */
 	STORE_WRITE,  /* migrates an older file */
-	STORE_CREATE, /* and creates a missing one (0600; its directory 0700) */
+	STORE_CREATE, /* and creates a missing one (0600; its directory 0711) */
 };
 
 struct store;

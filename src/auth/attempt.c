@@ -222,7 +222,7 @@ _Noreturn void attempt_run(struct auth *auth)
 	if (span_to_text(login.name, claim.name, sizeof(claim.name)) < 0 ||
 		contradicts(&login, &auth->facts))
 		malformed(&auth->facts, "the claim contradicts the facts");
-	enum exit_code code = conclude(auth, &claim);
+	int code = (int)conclude(auth, &claim);
 	explicit_bzero(storage, sizeof(storage));
 	_exit(code);
 }

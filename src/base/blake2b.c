@@ -138,7 +138,7 @@ void hex_of(const unsigned char *p, size_t n, char *hex)
 void blake2b_hex(struct span s, size_t size, char *hex)
 {
 	struct blake2b b;
-	unsigned char hash[BLAKE2B_MAX];
+	unsigned char hash[BLAKE2B_MAX] = { 0 };
 	blake2b_init(&b, size);
 	blake2b_update(&b, s);
 	blake2b_final(&b, hash);

@@ -44,7 +44,7 @@ void buf_wipe(struct buf *b)
 static void to_front(struct buf *b)
 {
 	size_t held = b->tail - b->head;
-	if (b->head && held)
+	if (b->data && b->head && held)
 		memmove(b->data, b->data + b->head, held);
 	b->head = 0;
 	b->tail = held;

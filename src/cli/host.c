@@ -5,6 +5,7 @@
  */
 #include "cli/cli.h"
 #include "cli/finding.h"
+#include "cli/reach.h"
 
 #include "accounts/edit.h"
 #include "accounts/store.h"
@@ -197,6 +198,7 @@ static void check_accounts(struct findings *f, const struct config *config)
 			check_pam(f, source->argument);
 		else
 			check_database(f, source->argument);
+		reach_check(f, source);
 		if (source->kind == SOURCE_SQLITE && geteuid() == 0 &&
 			!source->owner[0])
 			findings_add(f, FINDING_WARNING, source->argument,

@@ -38,7 +38,7 @@ static int parse_date(struct span text, bool time_of_day, int64_t *when)
 int text_when(struct span text, int64_t now, int64_t *when)
 {
 	static const struct {
-		char unit;
+		unsigned char unit;
 		uint32_t seconds;
 	} units[] = { { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 7 * 86400 },
 		{ 'y', 365 * 86400 } };

@@ -105,7 +105,9 @@ static int list(struct undelete *u, bool json)
 		u->json = &j;
 		json_open(&j, '[');
 	}
-	if (u->undo >= 0 && undo_each(u->undo, list_one, u) < 0)
+	int result = u->undo >= 0 ? undo_each(u->undo, list_one, u) : 0;
+	u->json = NULL;
+	if (result < 0)
 		return cli_error("%s/" UNDO_DIR ": %s", u->path, strerror(errno));
 	if (json) {
 		json_close(&j, ']');

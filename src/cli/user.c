@@ -200,7 +200,7 @@ const struct cli_command cli_user[] = {
 		"                        the system's\n"
 		"  --apop                also keep the sealed secret that APOP and\n"
 		"                        CRAM-MD5 need\n" LIMIT_HELP DB_HELP
-		"A missing database is created (0600; its directory 0700).\n",
+		"A missing database is created (0600; its directory 0711).\n",
 		"db= stdin no-password system apop " LIMIT_OPTIONS, 1, 1, run_add },
 	{ "user passwd", "NAME [--stdin] [--apop | --no-apop]",
 		"Change an account's password; remembered logins end at once",

@@ -36,10 +36,11 @@ static enum event claim(struct gate *g, struct login *login)
 		login->state = span_of(state, more.state.n);
 		event = exchange_ask(g, more.text);
 		if (event == EVENT_HUNG_UP || (event != EVENT_STAY && !token))
-			return event;
+			break;
 		login->secret = token ? span_of(NULL, 0) : exchange_message(g);
 		event = gate_login(g, login, &more);
 	}
+	login->state = span_of(NULL, 0);
 	if (event != EVENT_MORE)
 		return event;
 	log_line("more steps than a mechanism has");

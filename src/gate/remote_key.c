@@ -123,9 +123,9 @@ static const char *ec_operation(int operation)
 	return operation == OSSL_OP_SIGNATURE ? "ECDSA" : NULL;
 }
 
-#define FUNCTION(id, function)                                   \
-	{                                                        \
-		OSSL_FUNC_KEYMGMT_##id, (void (*)(void))function \
+#define FUNCTION(id, function)                                     \
+	{                                                          \
+		OSSL_FUNC_KEYMGMT_##id, (void (*)(void))(function) \
 	}
 
 const OSSL_DISPATCH remote_rsa_keys[] = {

@@ -159,9 +159,9 @@ static int digest_sign(void *data, unsigned char *signature, size_t *n, size_t s
 	return signature && ask(&sign) == 0 && await(signature, n, size) == 0;
 }
 
-#define FUNCTION(id, function)                                     \
-	{                                                          \
-		OSSL_FUNC_SIGNATURE_##id, (void (*)(void))function \
+#define FUNCTION(id, function)                                       \
+	{                                                            \
+		OSSL_FUNC_SIGNATURE_##id, (void (*)(void))(function) \
 	}
 
 const OSSL_DISPATCH remote_signatures[] = {

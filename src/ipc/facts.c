@@ -42,7 +42,7 @@ bool netaddr_is_loopback(const struct netaddr *a)
 {
 	if (a->family == 4)
 		return a->octets[0] == 127;
-	return IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)(const void *)a->octets);
+	return memcmp(a->octets, &in6addr_loopback, sizeof(a->octets)) == 0;
 }
 
 void netaddr_put(struct buf *message, const struct netaddr *a)

@@ -15,19 +15,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static const char usage[] =
-	"usage: posternd [-c FILE] [-F] [-n] [-v]\n"
+	"usage: posternd [-c FILE] [-F] [-n] [-v] [-h]\n"
 	"\n"
 	"  -c FILE  the configuration; default " POSTERN_SYSCONFDIR "/postern.conf\n"
 	"  -F       stay in the foreground and log to standard error\n"
 	"  -n       check the configuration, the certificate and the programs, print\n"
 	"           the effective configuration, and end\n"
-	"  -v       print the version\n"
+	"  -v       print the version (also --version)\n"
+	"  -h       print this (also --help)\n"
 	"\n"
 	"posternd(8) and postern.conf(5) explain the rest.\n";
 
@@ -52,7 +54,13 @@ static void on_signal(int number)
 static int read_options(int argc, char **argv, struct options *options)
 {
 	*options = (struct options){ .config = POSTERN_SYSCONFDIR "/postern.conf" };
-	for (int option; (option = getopt(argc, argv, "c:Fnvh")) >= 0;)
+	static const struct option words[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ 0 },
+	};
+	for (int option;
+		(option = getopt_long(argc, argv, "c:Fnvh", words, NULL)) >= 0;)
 		switch (option) {
 		case 'c':
 			options->config = optarg;

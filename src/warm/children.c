@@ -42,6 +42,14 @@ static void unlink_from(struct children *c, uint32_t index)
 	*at = e->next_connection;
 }
 
+void children_free(struct children *c)
+{
+	free(c->entries);
+	free(c->by_pid);
+	free(c->by_connection);
+	*c = (struct children){ 0 };
+}
+
 static int resize(struct children *c, uint32_t size)
 {
 	struct children bigger = { .n = c->n, .size = size };
@@ -49,9 +57,7 @@ static int resize(struct children *c, uint32_t size)
 	bigger.by_pid = calloc(size, sizeof(*bigger.by_pid));
 	bigger.by_connection = calloc(size, sizeof(*bigger.by_connection));
 	if (!bigger.entries || !bigger.by_pid || !bigger.by_connection) {
-		free(bigger.entries);
-		free(bigger.by_pid);
-		free(bigger.by_connection);
+		children_free(&bigger);
 		errno = ENOMEM;
 		return -1;
 	}
@@ -59,9 +65,7 @@ static int resize(struct children *c, uint32_t size)
 		bigger.entries[i] = c->entries[i];
 		link_in(&bigger, i);
 	}
-	free(c->entries);
-	free(c->by_pid);
-	free(c->by_connection);
+	children_free(c);
 	*c = bigger;
 	return 0;
 }

@@ -37,4 +37,7 @@ uint64_t children_remove(struct children *c, pid_t pid);
 /* The child that serves the connection, or 0. */
 pid_t children_find(const struct children *c, uint64_t connection);
 
+/* Empty again, and without memory. */
+void children_free(struct children *c);
+
 #endif

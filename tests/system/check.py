@@ -70,6 +70,18 @@ class Check(unittest.TestCase):
             shutil.chown(self.server.chain, "_postmail")
             self.problem(self.server.chain, "belongs to uid")
 
+    def test_mail_that_its_owner_cannot_reach(self):
+        if os.geteuid():
+            self.skipTest("needs root: a mail owner who is somebody else")
+        self.good()
+        with self.mode(self.server.directory, 0o700):
+            self.problem(self.server.mail, "_postmail", "cannot get there")
+        shutil.chown(self.server.mail, "root", "root")
+        self.assertRegex(self.check().stdout,
+                         rb"warning +%s: _postmail cannot write" % self.server.mail.encode())
+        os.rmdir(self.server.mail)
+        self.problem(self.server.mail, "No such file")
+
     def test_key_of_another_certificate(self):
         _, self.server.key = make_certificate(self.server.directory, "another")
         self.server.write_config()

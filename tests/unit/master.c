@@ -323,6 +323,7 @@ Test(children, found_by_pid_and_by_connection)
 	}
 	cr_assert_eq(children_remove(&c, 64), 0);
 	cr_assert_eq(c.n, 500);
+	children_free(&c);
 }
 
 Test(challenge, fits_with_the_longest_name)
