@@ -70,7 +70,7 @@ static enum reach ask(const struct passwd *owner, char *directory)
 	fflush(NULL);
 	pid_t pid = fork();
 	if (pid == 0)
-		_exit(ask_as(owner, directory));
+		_exit((int)ask_as(owner, directory));
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
 		return REACH_UNKNOWN;
 	return (enum reach)WEXITSTATUS(status);

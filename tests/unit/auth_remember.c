@@ -118,6 +118,16 @@ Test(remember, a_full_table_forgets_and_never_errs)
 	cr_assert_leq(known, (size_t)REMEMBER_SETS * REMEMBER_WAYS);
 }
 
+static _Noreturn void add_for_ever(struct remember *remember)
+{
+	for (unsigned i = 0;; i++) {
+		char name[32];
+		snprintf(name, sizeof(name), "child%u", i % 100000);
+		struct remember_claim claim = claim_of(name, "secret");
+		remember_add(remember, &claim, 1000);
+	}
+}
+
 /* Processes that write all the time and die anywhere: what was never added is never
  * known, and the table works on. */
 Test(remember, children_that_die_while_writing)
@@ -126,12 +136,8 @@ Test(remember, children_that_die_while_writing)
 	for (int round = 0; round < 40; round++) {
 		pid_t pid = fork();
 		cr_assert_geq(pid, 0);
-		for (unsigned i = 0; pid == 0; i++) {
-			char name[32];
-			snprintf(name, sizeof(name), "child%u", i % 100000);
-			struct remember_claim claim = claim_of(name, "secret");
-			remember_add(&remember, &claim, 1000);
-		}
+		if (pid == 0)
+			add_for_ever(&remember);
 		for (unsigned i = 0; i < 20000; i++) {
 			char name[32];
 			snprintf(name, sizeof(name), "child%u", i);
