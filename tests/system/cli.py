@@ -54,7 +54,7 @@ class Command(unittest.TestCase):
 class Accounts(Command):
     def test_add_creates_the_database(self):
         self.add("joe@Example.ORG", "--apop")
-        self.assertEqual(stat.S_IMODE(os.stat(os.path.dirname(self.db)).st_mode), 0o700)
+        self.assertEqual(stat.S_IMODE(os.stat(os.path.dirname(self.db)).st_mode), 0o711)
         for name in (self.db, self.db + ".key"):
             self.assertEqual(stat.S_IMODE(os.stat(name).st_mode), 0o600)
         account = self.show("JOE@example.org")
