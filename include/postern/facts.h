@@ -46,6 +46,8 @@ struct facts {
 	bool plaintext; /* secrets are accepted without TLS on this connection */
 	bool tls;	/* there is a certificate */
 	bool greeted;	/* the master has written the greeting */
+	bool unproven;	/* to auth: no good login from there of late; whoever has one
+			 * comes first */
 	struct netaddr peer, local;
 	/* Which mechanisms auth said it can verify: bits 1 << enum login_mechanism.
 	 * LOGIN_APOP in it: the challenge stands in the greeting. */

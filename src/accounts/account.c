@@ -173,16 +173,19 @@ int store_offer(struct store *store, struct store_offer *offer)
 		" NOT EXISTS (SELECT 1 FROM account WHERE enabled AND sealed IS NULL),"
 		" EXISTS (SELECT 1 FROM scram),"
 		" EXISTS (SELECT 1 FROM certificate),"
-		" EXISTS (SELECT 1 FROM app)");
+		" EXISTS (SELECT 1 FROM app),"
+		" NOT EXISTS (SELECT 1 FROM account a WHERE enabled AND NOT EXISTS"
+		" (SELECT 1 FROM scram s WHERE s.account = a.id))");
 	int got = stmt_step(&s);
 	if (got == 1)
 		*offer = (struct store_offer){
 			.passwords = stmt_int(&s, 0),
 			.sealed = stmt_int(&s, 1),
-			.all_sealed = stmt_int(&s, 1) && stmt_int(&s, 2),
+			.all_sealed = stmt_int(&s, 2),
 			.scram = stmt_int(&s, 3),
 			.certificates = stmt_int(&s, 4),
 			.apps = stmt_int(&s, 5),
+			.all_scram = stmt_int(&s, 6),
 		};
 	stmt_close(&s);
 	return got == 1 ? 0 : -1;

@@ -129,8 +129,9 @@ int store_scram_fake(struct store *store, struct span login, enum scram_hash has
 struct store_offer {
 	bool passwords;	 /* some virtual account has a hash */
 	bool sealed;	 /* APOP */
-	bool all_sealed; /* CRAM-MD5: no enabled account is without */
+	bool all_sealed; /* no enabled account is without */
 	bool scram;
+	bool all_scram; /* the same, of SCRAM's keys */
 	bool certificates; /* EXTERNAL */
 	bool apps;
 };

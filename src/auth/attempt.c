@@ -21,8 +21,11 @@
 #include "postern/report.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+enum { UNPROVEN_NICE = 10 };
 
 /* --- the log line ------------------------------------------------------------- */
 
@@ -216,6 +219,9 @@ _Noreturn void attempt_run(struct auth *auth)
 		.lifeline = -1 };
 	buf_fixed(&claim.challenge, claim.challenge_octets,
 		sizeof(claim.challenge_octets));
+	/* What guessers have hashed is to cost those little who are known here. */
+	if (auth->facts.unproven)
+		(void)setpriority(PRIO_PROCESS, 0, UNPROVEN_NICE);
 	size_t n = receive(&auth->facts, storage, sizeof(storage));
 	if (login_decode(span_of(storage, n), &login) < 0)
 		malformed(&auth->facts, "the claim cannot be understood");

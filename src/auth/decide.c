@@ -43,24 +43,27 @@ uint32_t decide_prepare(struct auth *auth)
 }
 
 /*
- * Clients (curl) take CRAM-MD5 wherever it is offered and try nothing else when it
- * fails: it is offered when it works for everybody, which no system account's password
- * does.
+ * Clients (curl, mpop) take the strongest mechanism that is offered and try nothing
+ * else when it fails. So CRAM-MD5 and SCRAM, which no system account's password and no
+ * app password can do, are offered when they work for everybody; or when the
+ * administrator names them, who knows the clients.
  */
 uint32_t decide_offer(const struct auth *auth)
 {
+	const uint32_t by_choice =
+		SOURCE_PASSWORDS | 1 << LOGIN_APOP | 1 << LOGIN_EXTERNAL;
 	uint32_t set = auth->setup.sources_n ? SOURCE_PASSWORDS : 0;
-	bool cram = true;
+	uint32_t all = LOGIN_MECHANISMS_ALL;
 	for (uint32_t i = 0; i < auth->setup.sources_n; i++) {
-		uint32_t offered = auth->sources[i].driver->offer(&auth->sources[i]);
-		cram = cram && offered & 1U << LOGIN_CRAM_MD5;
-		set |= offered;
+		uint32_t of_each;
+		set |= auth->sources[i].driver->offer(&auth->sources[i], &of_each);
+		all &= of_each;
 	}
-	if (!cram)
-		set &= ~(1U << LOGIN_CRAM_MD5);
+	if (auth->setup.mechanisms == 0)
+		set &= all | by_choice;
 	if (auth->memory.issuers.n)
 		set |= 1 << LOGIN_OAUTHBEARER | 1 << LOGIN_XOAUTH2;
-	return set;
+	return auth->setup.mechanisms ? set & auth->setup.mechanisms : set;
 }
 
 /* --- who answers --------------------------------------------------------------------

@@ -72,8 +72,9 @@ struct source_driver {
 	/* In the warm parent, once: what is slow and needs no name. 0; or -1, logged:
 	 * the source is unusable and holds no name. */
 	int (*prepare)(struct source *source);
-	/* The mechanisms that it could verify for some account, as a set. */
-	uint32_t (*offer)(const struct source *source);
+	/* The mechanisms that it could verify for some account, as a set; and of them
+	 * into *all those that it can verify for each of its accounts. */
+	uint32_t (*offer)(const struct source *source, uint32_t *all);
 	/* In a child: is the name one of its accounts? */
 	enum source_holds (*holds)(struct source *source, struct claim *claim);
 	/* The claim's password or digest. */

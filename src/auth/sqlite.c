@@ -189,28 +189,41 @@ static void accepted(struct source *source, struct claim *claim)
 /* --- the warm parent ----------------------------------------------------------------
  */
 
+static const uint32_t scram_set = 1 << LOGIN_SCRAM_SHA_1 | 1 << LOGIN_SCRAM_SHA_256 |
+				  1 << LOGIN_SCRAM_SHA_1_PLUS |
+				  1 << LOGIN_SCRAM_SHA_256_PLUS;
+
 static uint32_t offer_of(const struct store_offer *held)
 {
 	uint32_t set = SOURCE_PASSWORDS;
 	if (held->sealed)
-		set |= 1 << LOGIN_APOP;
-	if (held->all_sealed)
-		set |= 1 << LOGIN_CRAM_MD5;
+		set |= 1 << LOGIN_APOP | 1 << LOGIN_CRAM_MD5;
 	if (held->scram)
-		set |= 1 << LOGIN_SCRAM_SHA_1 | 1 << LOGIN_SCRAM_SHA_256 |
-		       1 << LOGIN_SCRAM_SHA_1_PLUS | 1 << LOGIN_SCRAM_SHA_256_PLUS;
+		set |= scram_set;
 	if (held->certificates)
 		set |= 1 << LOGIN_EXTERNAL;
 	return set;
 }
 
-static uint32_t offer(const struct source *source)
+/* An app password is neither sealed nor has it keys of SCRAM. */
+static uint32_t all_of(const struct store_offer *held)
+{
+	uint32_t set = SOURCE_PASSWORDS;
+	if (held->all_sealed && !held->apps)
+		set |= 1 << LOGIN_CRAM_MD5;
+	if (held->all_scram && !held->apps)
+		set |= scram_set;
+	return set;
+}
+
+static uint32_t offer(const struct source *source, uint32_t *all)
 {
 	struct store *store;
 	struct store_offer held;
 	bool read = store_open(&store, source->setup->argument, STORE_READ) == 0 &&
 		    store_offer(store, &held) == 0;
 	store_close(store);
+	*all = read ? all_of(&held) : SOURCE_PASSWORDS;
 	return read ? offer_of(&held) : SOURCE_PASSWORDS;
 }
 

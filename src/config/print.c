@@ -3,6 +3,8 @@
  */
 #include "config/config.h"
 
+#include "postern/login.h"
+
 static void put_word(struct buf *out, const char *text)
 {
 	bool quote = text[0] == '\0' || text[0] == '#' || strpbrk(text, " \t");
@@ -90,6 +92,16 @@ static void put_issuer(struct buf *out, const struct issuer_setup *issuer)
 	buf_putc(out, '\n');
 }
 
+static void put_mechanisms(struct buf *out, uint32_t set)
+{
+	buf_puts(out, set ? "mechanisms" : "mechanisms auto");
+	for (unsigned m = 1; m <= LOGIN_MECHANISM_LAST; m++)
+		if (set & 1U << m)
+			buf_printf(out, " %s",
+				login_mechanism_name((enum login_mechanism)m));
+	buf_putc(out, '\n');
+}
+
 void config_print(const struct config *config, struct buf *out)
 {
 	static const char *const policies[] = { "never", "loopback", "always" };
@@ -105,6 +117,7 @@ void config_print(const struct config *config, struct buf *out)
 		put_source(out, &config->sources[i]);
 	for (size_t i = 0; i < config->issuers_n; i++)
 		put_issuer(out, &config->issuers[i]);
+	put_mechanisms(out, config->mechanisms);
 	buf_printf(out, "pam-session %s\n", config->pam_session ? "on" : "off");
 	buf_printf(out, "plaintext %s\n", policies[config->plaintext]);
 	buf_printf(out,

@@ -5,6 +5,7 @@
 #include "config/statement.h"
 
 #include "config/value.h"
+#include "postern/login.h"
 
 enum {
 	MINUTE = 60,
@@ -209,6 +210,38 @@ static void do_remember(struct parse *parse)
 		&parse->config->remember_seconds);
 }
 
+/* The number of a mechanism by its name; 0: there is none. */
+static unsigned mechanism_of(struct span name)
+{
+	for (unsigned m = 1; m <= LOGIN_MECHANISM_LAST; m++)
+		if (span_is_nocase(name, login_mechanism_name((enum login_mechanism)m)))
+			return m;
+	return 0;
+}
+
+static void mechanism_unknown(struct parse *parse, struct span name)
+{
+	const char *names[LOGIN_MECHANISM_LAST + 1] = { 0 };
+	for (unsigned m = 1; m <= LOGIN_MECHANISM_LAST; m++)
+		names[m - 1] = login_mechanism_name((enum login_mechanism)m);
+	parse_unknown(parse, "mechanism", name, names);
+}
+
+static void do_mechanisms(struct parse *parse)
+{
+	if (!parse_set(parse, SETTING_MECHANISMS, "mechanisms"))
+		return;
+	if (parse->words.n == 2 && span_is(word(parse, 1), "auto"))
+		return;
+	for (size_t i = 1; i < parse->words.n; i++) {
+		unsigned m = mechanism_of(word(parse, i));
+		if (m)
+			parse->config->mechanisms |= 1U << m;
+		else
+			mechanism_unknown(parse, word(parse, i));
+	}
+}
+
 static void do_pam_session(struct parse *parse)
 {
 	static const char *const words[] = { "on", "off", NULL };
@@ -316,6 +349,7 @@ static const struct statement {
 		"accounts pam:SERVICE|sqlite:FILE maildir:PATH|mbox:PATH [owner USER]",
 		do_accounts },
 	{ "issuer", 3, 5, "issuer NAME KEY [audience NAME]", do_issuer },
+	{ "mechanisms", 2, WORDS_MAX, "mechanisms auto|NAME ...", do_mechanisms },
 	{ "pam-session", 2, 2, "pam-session on|off", do_pam_session },
 	{ "remember", 2, 2, "remember TIME|off", do_remember },
 	{ "plaintext", 2, 2, "plaintext never|loopback|always", do_plaintext },

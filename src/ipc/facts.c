@@ -78,6 +78,7 @@ void facts_encode(struct buf *message, const struct facts *facts)
 	msg_put_u8(message, facts->plaintext);
 	msg_put_u8(message, facts->tls);
 	msg_put_u8(message, facts->greeted);
+	msg_put_u8(message, facts->unproven);
 	netaddr_put(message, &facts->peer);
 	netaddr_put(message, &facts->local);
 	msg_put_u32(message, facts->mechanisms);
@@ -92,6 +93,7 @@ int facts_decode(struct span message, struct facts *facts)
 	facts->plaintext = msg_get_bool(&in);
 	facts->tls = msg_get_bool(&in);
 	facts->greeted = msg_get_bool(&in);
+	facts->unproven = msg_get_bool(&in);
 	netaddr_get(&in, &facts->peer);
 	netaddr_get(&in, &facts->local);
 	facts->mechanisms = msg_get_u32(&in, LOGIN_MECHANISMS_ALL);

@@ -3,6 +3,8 @@
  */
 #include "postern/setup.h"
 
+#include "postern/login.h"
+
 #include "ipc/msg.h"
 
 static void put_text(struct buf *message, const char *text, size_t max)
@@ -79,6 +81,7 @@ void auth_setup_encode(struct buf *message, const struct auth_setup *setup)
 	msg_put_u8(message, setup->root);
 	msg_put_u8(message, setup->check);
 	msg_put_u8(message, setup->pam_session);
+	msg_put_u32(message, setup->mechanisms);
 	msg_put_u32(message, setup->remember_seconds);
 	msg_put_u32(message, setup->issuers_n);
 	for (uint32_t i = 0; i < setup->issuers_n; i++)
@@ -95,6 +98,7 @@ int auth_setup_decode(struct span message, struct auth_setup *setup)
 	setup->root = msg_get_bool(&in);
 	setup->check = msg_get_bool(&in);
 	setup->pam_session = msg_get_bool(&in);
+	setup->mechanisms = msg_get_u32(&in, LOGIN_MECHANISMS_ALL);
 	setup->remember_seconds = msg_get_u32(&in, UINT32_MAX);
 	setup->issuers_n = msg_get_u32(&in, SETUP_ISSUERS_MAX);
 	for (uint32_t i = 0; i < setup->issuers_n; i++)

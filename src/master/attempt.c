@@ -248,6 +248,7 @@ void attempt_turns(struct master *m)
 	while ((row = queue_take(&m->queue))) {
 		row_enter(row, ROW_BUSY);
 		row->asked = io_now();
+		row->facts.unproven = !source_is_good(row->source, row->asked);
 		row->killed = row->session_ended = false;
 		row->credential = 0;
 		row->parts |= PART_AUTH;

@@ -151,6 +151,7 @@ static void encode_auth(struct buf *message, const struct generation *g)
 		.root = g->master->root,
 		.check = g->check,
 		.pam_session = g->config.pam_session,
+		.mechanisms = g->config.mechanisms,
 		.remember_seconds = g->config.remember_seconds,
 		.issuers_n = (uint32_t)g->config.issuers_n,
 		.sources_n = (uint32_t)g->config.sources_n,

@@ -157,10 +157,10 @@ def issuer(name, key, audience=""):
 
 
 def auth_setup(sources, hostname="mail.example.org", root=False, check=False,
-               pam_session=False, remember_seconds=0, issuers=()):
+               pam_session=False, remember_seconds=0, issuers=(), mechanisms=0):
     """sources: a list of source(...); issuers: of issuer(...)."""
     return (begin(AUTH_SETUP) + octets(hostname) + bytes((root, check, pam_session))
-            + struct.pack("<II", remember_seconds, len(issuers)) + b"".join(issuers)
+            + struct.pack("<III", mechanisms, remember_seconds, len(issuers)) + b"".join(issuers)
             + struct.pack("<I", len(sources)) + b"".join(sources))
 
 
@@ -171,12 +171,12 @@ def session_setup(root=False, idle_seconds=600, bad_commands=10, takeover_second
 
 
 def connection(number=1, listener=LISTENER_POP3, plaintext=True, tls=False,
-               greeted=False, peer=("127.0.0.1", 40000), local=("127.0.0.1", 110),
+               greeted=False, unproven=False, peer=("127.0.0.1", 40000), local=("127.0.0.1", 110),
                offered=mechanisms("USER", "PLAIN", "LOGIN"),
                challenge="<1.2.3@mail.example.org>"):
     """MESSAGE_CONNECTION: struct facts."""
-    return (begin(CONNECTION) + struct.pack("<QBBBB", number, listener, plaintext, tls,
-                                             greeted)
+    return (begin(CONNECTION) + struct.pack("<QBBBBB", number, listener, plaintext, tls,
+                                             greeted, unproven)
             + netaddr(peer) + netaddr(local) + struct.pack("<I", offered)
             + octets(challenge))
 

@@ -4,6 +4,7 @@
  */
 #include "config/config.h"
 #include "config/suggest.h"
+#include "postern/login.h"
 
 #include <criterion/criterion.h>
 #include <sys/stat.h>
@@ -84,6 +85,7 @@ Test(config, defaults)
 	cr_expect_eq(c.undo_seconds, 7 * 86400);
 	cr_expect_eq(c.remember_seconds, 300);
 	cr_expect_not(c.pam_session);
+	cr_expect_eq(c.mechanisms, 0);
 	cr_expect_str_eq(c.user, "_postern");
 	cr_expect_str_eq(c.certificate, "");
 	cr_expect_neq(c.hostname[0], '\0');
@@ -106,6 +108,7 @@ Test(config, every_statement)
 		"timeouts login 90s idle 2h takeover 3m\n"
 		"undo off\n"
 		"remember off\n"
+		"mechanisms plain SCRAM-SHA-256 USER\n"
 		"pam-session on\n"
 		"issuer https://id.example.org / audience mail\n"
 		"issuer \"a b\" /\n"
@@ -140,6 +143,8 @@ Test(config, every_statement)
 	cr_expect_eq(c.takeover_seconds, 180);
 	cr_expect_eq(c.undo_seconds, 0);
 	cr_expect_eq(c.remember_seconds, 0);
+	cr_expect_eq(c.mechanisms,
+		1 << LOGIN_PLAIN | 1 << LOGIN_SCRAM_SHA_256 | 1 << LOGIN_USER);
 	cr_expect(c.pam_session);
 	cr_expect_eq(c.issuers_n, 2);
 	cr_expect_str_eq(c.issuers[0].issuer, "https://id.example.org");
@@ -204,7 +209,8 @@ Test(config, mistakes)
 			":3: \"LISTEN\" is no statement; did you mean \"listen\"?\n" },
 		{ BASE "frobnicate\n", ":3: \"frobnicate\" is no statement; there are: "
 				       "listen, certificate, "
-				       "accounts, issuer, pam-session, remember, "
+				       "accounts, issuer, mechanisms, pam-session, "
+				       "remember, "
 				       "plaintext, limits, timeouts, undo, "
 				       "hostname, user, runtime, "
 				       "state, programs\n" },
@@ -309,6 +315,13 @@ Test(config, mistakes)
 		{ BASE "pam-session yes\nremember 2d\n",
 			":3: \"yes\" is no choice; there are: on, off\n"
 			":4: remember: 2d is not between 1s and 86400s\n" },
+		{ BASE "mechanisms auto PLAN\nmechanisms PLAIN\n",
+			":3: \"auto\" is no mechanism; there are: USER, APOP, PLAIN, "
+			"LOGIN, CRAM-MD5, SCRAM-SHA-1, SCRAM-SHA-256, "
+			"SCRAM-SHA-1-PLUS, SCRAM-SHA-256-PLUS, EXTERNAL, "
+			"OAUTHBEARER, XOAUTH2\n"
+			":3: \"PLAN\" is no mechanism; did you mean \"PLAIN\"?\n"
+			":4: mechanisms is already set in line 3\n" },
 		{ BASE "undo maybe\n",
 			":3: undo: \"maybe\" is no time; write a number and "
 			"its unit: 60s, 10m, 2h, 7d\n" },
