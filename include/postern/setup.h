@@ -70,7 +70,8 @@ struct session_setup {
 	/* A session without a command for so long yields to a new login; at most
 	 * idle_seconds. */
 	uint32_t takeover_seconds;
-	uint32_t undo_seconds; /* deleted Maildir messages are kept so long; 0: not */
+	uint32_t undo_seconds;	/* deleted Maildir messages are kept so long; 0: not */
+	uint32_t login_seconds; /* the gate's; for the baton nobody waits longer */
 };
 
 void gate_setup_encode(struct buf *message, const struct gate_setup *setup);

@@ -117,6 +117,7 @@ void session_setup_encode(struct buf *message, const struct session_setup *setup
 	msg_put_u32(message, setup->bad_commands);
 	msg_put_u32(message, setup->takeover_seconds);
 	msg_put_u32(message, setup->undo_seconds);
+	msg_put_u32(message, setup->login_seconds);
 }
 
 int session_setup_decode(struct span message, struct session_setup *setup)
@@ -127,5 +128,6 @@ int session_setup_decode(struct span message, struct session_setup *setup)
 	setup->bad_commands = msg_get_u32(&in, UINT32_MAX);
 	setup->takeover_seconds = msg_get_u32(&in, UINT32_MAX);
 	setup->undo_seconds = msg_get_u32(&in, UINT32_MAX);
+	setup->login_seconds = msg_get_u32(&in, UINT32_MAX);
 	return msg_done(&in);
 }

@@ -171,6 +171,7 @@ static void encode_session(struct buf *message, const struct generation *g)
 				 .bad_commands = g->config.bad_commands,
 				 .takeover_seconds = g->config.takeover_seconds,
 				 .undo_seconds = g->config.undo_seconds,
+				 .login_seconds = g->config.login_seconds,
 			 });
 }
 

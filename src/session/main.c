@@ -31,9 +31,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* How long a gate may take to hand the client over. */
-enum { BATON_MS = 60 * 1000 };
-
 /* Where the directories stand while the child lays its table. The number
  * FD_SESSION_LOCK is free when the lock is taken, so that it gets it: a record lock
  * would not outlive the close of a second descriptor. */
@@ -211,12 +208,14 @@ static struct maildrop *open_maildrop(const struct parent *p, bool state)
 	return drop;
 }
 
-/* Only a gate that has told its client gives it away. */
-static void await_baton(void)
+/* Only a gate that has told its client gives it away. It has a deadline of its own,
+ * which began with the connection: one that takes longer is no gate of ours. */
+static void await_baton(const struct session_setup *setup)
 {
 	unsigned char message[16];
+	int64_t deadline = io_now() + (int64_t)setup->login_seconds * 1000;
 
-	if (io_wait(FD_SESSION_VERDICT, POLLIN, io_now() + BATON_MS) <= 0)
+	if (io_wait(FD_SESSION_VERDICT, POLLIN, deadline) <= 0)
 		exit(EXIT_DONE);
 	ssize_t n = io_read(FD_SESSION_VERDICT, message, sizeof(message));
 	if (n <= 0)
@@ -254,7 +253,7 @@ static _Noreturn void child(void *self, const int *fds)
 	send_verdict(&(struct verdict){ .kind = VERDICT_READY,
 		.messages = session.messages,
 		.octets = session.octets });
-	await_baton();
+	await_baton(&p->setup);
 	catch_sigterm();
 	take_over_peer();
 	session_serve(&session);

@@ -165,9 +165,10 @@ def auth_setup(sources, hostname="mail.example.org", root=False, check=False,
 
 
 def session_setup(root=False, idle_seconds=600, bad_commands=10, takeover_seconds=60,
-                  undo_seconds=0):
+                  undo_seconds=0, login_seconds=60):
     return begin(SESSION_SETUP) + struct.pack(
-        "<BIIII", root, idle_seconds, bad_commands, takeover_seconds, undo_seconds)
+        "<BIIIII", root, idle_seconds, bad_commands, takeover_seconds, undo_seconds,
+        login_seconds)
 
 
 def connection(number=1, listener=LISTENER_POP3, plaintext=True, tls=False,

@@ -35,6 +35,7 @@ class Puppet:
         self.connection = connection
         self.connection.settimeout(PATIENCE)
         self.rest = b""
+        self.greeting = b""
 
     def _line(self):
         while b"\n" not in self.rest:
@@ -47,7 +48,10 @@ class Puppet:
             self.rest += got
         line, self.rest = self.rest.split(b"\n", 1)
         # The master's greeting of a plain connection is none of the puppet's words.
-        return self._line() if line.startswith(b"+OK ") else line.decode()
+        if line.startswith(b"+OK "):
+            self.greeting = line
+            return self._line()
+        return line.decode()
 
     def do(self, *words):
         text = " ".join(word.hex() if isinstance(word, bytes) else str(word)

@@ -38,7 +38,7 @@ class Gate(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = make_server("pop3-gate", "puppet-gate",
-                                 "timeouts login 10s\nlimits attempts 2\n")
+                                 "timeouts login 5s\nlimits attempts 2\n")
         cls.number = 0
 
     @classmethod
@@ -107,10 +107,17 @@ class Gate(unittest.TestCase):
     def test_apop_digest_is_of_its_challenge(self):
         """The challenge is the master's: a digest over one of the gate's choosing, or
         one that was heard elsewhere, is worth nothing."""
-        digest = hashlib.md5(b"<1.2.3@mail.example.org>" + PASSWORD.encode()).hexdigest()
-        for _ in range(2):
-            self.assertEqual(self.claim(self.gate, ALICE, digest, how="APOP").kind,
-                             hold.VERDICT_FAIL)
+        def digest_for(challenge):
+            return hashlib.md5(challenge + PASSWORD.encode()).hexdigest()
+
+        with puppet_gate(self.server, HONEST) as heard:
+            self.assertGreater(heard.do("getpid"), 1)
+            challenge = heard.greeting[heard.greeting.index(b"<"):].rstrip()
+            for digest in (digest_for(b"<1.2.3@mail.example.org>"), digest_for(challenge)):
+                self.assertEqual(self.claim(self.gate, ALICE, digest, how="APOP").kind,
+                                 hold.VERDICT_FAIL)
+            self.assertEqual(self.claim(heard, ALICE, digest, how="APOP").kind,
+                             hold.VERDICT_READY, "where it was made for")
 
     def test_repeated_claims(self):
         """Two claims at once are no claim; if the first was taken before the second
@@ -123,6 +130,51 @@ class Gate(unittest.TestCase):
         if kind == hold.VERDICT_READY:
             self.assertEqual(self.gate.receive(), b"")
             self.server.expect(rb"pop3-session[^\n]*that is no baton")
+
+    def test_reordered(self):
+        """The baton before its time opens nothing: before the claim it is a bad claim,
+        behind it two claims at once, unless the first was taken by then. Then it is the
+        baton of that session, which the claim's password had opened."""
+        self.gate.send(hold.baton())
+        self.gate.send(hold.login(ALICE, PASSWORD))
+        self.assertEqual(hold.verdict_decode(self.gate.receive()).kind, hold.VERDICT_TEMP)
+        with puppet_gate(self.server, "127.0.5.1") as gate:
+            gate.send(hold.login(ALICE, PASSWORD))
+            gate.send(hold.baton())
+            self.assertIn(hold.verdict_decode(gate.receive()).kind,
+                          (hold.VERDICT_TEMP, hold.VERDICT_READY))
+        with puppet_gate(self.server, "127.0.5.2") as gate:
+            gate.send(hold.baton())
+            gate.send(hold.login(ALICE, "wrong"))
+            self.assertEqual(hold.verdict_decode(gate.receive()).kind, hold.VERDICT_TEMP)
+
+    def test_a_claim_in_place_of_the_baton(self):
+        """Whoever has alice's session gets nothing of bob's by it, and loses alice's."""
+        self.assertEqual(self.claim(self.gate, ALICE).kind, hold.VERDICT_READY)
+        self.gate.send(hold.login(BOB, PASSWORD))
+        self.server.expect(rb"pop3-session[^\n]*that is no baton")
+        self.assertEqual(pids(self.server, "postern-auth")[1:], [])
+
+    def test_a_sealed_state_is_of_its_connection(self):
+        """What auth gave one gate to keep is worth nothing to another, nor changed."""
+        def begin(gate):
+            gate.send(hold.login(ALICE, f"n,,n={ALICE},r=fyko+d2lbbFgONRv9qkxdawL",
+                                 how="SCRAM-SHA-256"))
+            got = hold.verdict_decode(gate.receive())
+            self.assertEqual(got.kind, hold.VERDICT_MORE)
+            return got.state
+
+        def end(gate, state):
+            gate.send(hold.login(ALICE, "c=biws,r=x,p=AAAA", how="SCRAM-SHA-256",
+                                 state=state))
+            self.assertIn(hold.verdict_decode(gate.receive()).kind,
+                          (hold.VERDICT_TEMP, hold.VERDICT_FAIL))
+
+        state = begin(self.gate)
+        with puppet_gate(self.server, "127.0.5.3") as other:
+            end(other, state)
+        self.server.expect(rb"postern-auth[^\n]*reason=step")
+        end(self.gate, state[:-1] + bytes((state[-1] ^ 1,)))
 
     def test_a_verdict_of_its_own(self):
         """READY from below is no verdict to anybody."""
@@ -199,7 +251,14 @@ class Gate(unittest.TestCase):
     def test_no_system_call_beyond_its_work(self):
         server, other = self.server, os.getpid()
         keeper = pids(server, "postern-keeper")[0]
+        stranger = puppet_gate(server, HONEST)
+        theirs = stranger.do("getpid")
+        auth = pids(server, "postern-auth")[0]
         attempts = [
+            ("ptrace", theirs), ("vmread", theirs), ("kill", theirs, 9), ("ptrace", auth),
+            ("read", f"/proc/{theirs}/mem"), ("read", f"/proc/{auth}/mem"),
+            ("read", server.maildir(ALICE) + "/new"), ("setgid", 0), ("setgroups", "-"),
+            ("connect", 3, server.port("pop3")), ("kill", auth, 9),
             ("read", server.key), ("read", server.database), ("read", "/etc/passwd"),
             ("read", f"/proc/{keeper}/mem"), ("write", "/tmp/planted"), ("list", "/"),
             ("unlink", server.key), ("socket", 2), ("socket", 1), ("fork", "-"),
@@ -217,6 +276,9 @@ class Gate(unittest.TestCase):
                 else:
                     self.assertIn(result, (DIED, "EACCES", "EPERM", "ENOENT"))
         self.assertEqual(pids(server, "postern-keeper")[:1], [keeper])
+        self.assertEqual(pids(server, "postern-auth")[:1], [auth])
+        self.assertIn(stranger.do("getpid"), (theirs, DIED), "DIED: its deadline")
+        stranger.close()
 
 
 class Session(unittest.TestCase):
@@ -290,7 +352,8 @@ class Session(unittest.TestCase):
                         ("vmread", theirs), ("read", f"/proc/{theirs}/mem"),
                         ("read", f"/proc/{theirs}/environ"), ("fork", "-"),
                         ("exec", "/bin/sh"), ("socket", 2), ("socket", 1),
-                        ("setuid", 0), ("pass", 3),
+                        ("setuid", 0), ("setgid", 0), ("setgroups", "-"),
+                        ("connect", 3, self.server.port("pop3")), ("pass", 3),
                         ("symlink", "/etc/passwd", self.server.maildir(ALICE) + "/x")):
             with self.subTest(attempt):
                 result = self.alice.do(*attempt)

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -135,6 +137,15 @@ static long peek_memory(pid_t pid)
 	return process_vm_readv(pid, &mine, 1, &theirs, 1, 0);
 }
 
+/* A socket that it has, to where the server itself listens. */
+static long connect_to(int fd, int port)
+{
+	struct sockaddr_in where = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	return connect(fd, (struct sockaddr *)&where, sizeof(where));
+}
+
 static long pass_descriptor(int fd)
 {
 	union {
@@ -185,12 +196,18 @@ static long run(const char *what, const char *first, const char *second)
 		return peek_memory(number);
 	if (strcmp(what, "socket") == 0)
 		return socket(number, SOCK_STREAM, 0);
+	if (strcmp(what, "connect") == 0)
+		return connect_to(number, atoi(second));
 	if (strcmp(what, "fork") == 0)
 		return fork();
 	if (strcmp(what, "exec") == 0)
 		return execl(first, first, (char *)NULL);
 	if (strcmp(what, "setuid") == 0)
 		return setuid((uid_t)number);
+	if (strcmp(what, "setgid") == 0)
+		return setgid((gid_t)number);
+	if (strcmp(what, "setgroups") == 0)
+		return setgroups(0, NULL);
 	if (strcmp(what, "getuid") == 0)
 		return (long)getuid();
 	if (strcmp(what, "getpid") == 0)
