@@ -154,14 +154,24 @@ int undo_purge(int undo, int64_t before, size_t most, struct undo_purged *purged
 /* --- giving back --------------------------------------------------------------------
  */
 
+/* Was it given back before, by somebody who did not come to the end? */
+static bool is_same(int undo, const char *file, int dir, const char *name)
+{
+	struct stat kept, there;
+	return fstatat(undo, file, &kept, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       kept.st_dev == there.st_dev && kept.st_ino == there.st_ino;
+}
+
 /* The message has both names for a moment: never none. */
 static int move(int undo, const char *file, int dir, const char *name)
 {
-	if (linkat(undo, file, dir, name, 0) < 0)
+	if (linkat(undo, file, dir, name, 0) < 0 &&
+		(errno != EEXIST || !is_same(undo, file, dir, name)))
 		return -1;
-	if (unlinkat(undo, file, 0) < 0 && errno != ENOENT)
+	if (fsync(dir) < 0 || (unlinkat(undo, file, 0) < 0 && errno != ENOENT))
 		return -1;
-	return fsync(dir);
+	return fsync(undo);
 }
 
 int undo_restore(const char *maildir, int undo, const struct undo_entry *entry)

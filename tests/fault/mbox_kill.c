@@ -7,14 +7,10 @@
  * POSTERN_LONG=1: at random calls of a commit of 100 MB, besides.
  */
 #include "fault/fault.h"
+#include "fault/kill.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #ifdef POSTERN_SANITIZERS
 enum { STRIDE = 7 }; /* their processes take long to be born and to die */
@@ -22,51 +18,14 @@ enum { STRIDE = 7 }; /* their processes take long to be born and to die */
 enum { STRIDE = 1 };
 #endif
 
-/* Runs f in a child that is killed at its nth stop before or behind a system call.
- * Returns how many stops there were: n, or less when it ended by itself. */
-static long run_killed(struct fault *f, void (*act)(struct fault *), long n)
-{
-	int status;
-	pid_t pid = fork();
-	if (pid == 0) {
-		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
-			_exit(77);
-		raise(SIGSTOP);
-		act(f);
-		_exit(0);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		fault_fail(f, "fork");
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-		printf("skipped: ptrace(2) is not allowed here\n");
-		exit(77);
-	}
-	for (long i = 1; n == 0 || i <= n; i++) {
-		if (ptrace(PTRACE_SYSCALL, pid, NULL, NULL) < 0 ||
-			waitpid(pid, &status, 0) != pid)
-			fault_fail(f, "ptrace");
-		if (WIFEXITED(status)) {
-			if (WEXITSTATUS(status) != 0)
-				fault_fail(f, "the process failed by itself");
-			return i - 1;
-		}
-		if (!WIFSTOPPED(status))
-			fault_fail(f, "the process died by itself");
-	}
-	kill(pid, SIGKILL);
-	if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status))
-		fault_fail(f, "kill");
-	return n;
-}
-
 static struct maildrop *opened;
 
-static void commit(struct fault *f)
+static void commit(void *f)
 {
 	fault_commit(f, opened);
 }
 
-static void recover(struct fault *f)
+static void recover(void *f)
 {
 	fault_recover(f, false);
 }
@@ -77,11 +36,11 @@ static bool one_round(struct fault *f, long n, bool recovery_too)
 	char when[64];
 	fault_reset(f);
 	fault_open(f, &opened);
-	long stops = run_killed(f, commit, n);
+	long stops = kill_at(commit, f, n);
 	maildrop_close(opened);
 	fault_deliver(f);
 	if (recovery_too)
-		run_killed(f, recover, 1 + rand() % 60);
+		kill_at(recover, f, 1 + rand() % 60);
 	fault_recover(f, n % 2);
 	snprintf(when, sizeof(when), "killed at stop %ld", n);
 	fault_check(f, when);
@@ -111,7 +70,7 @@ static void random_stops(struct fault *f, const struct fault_case *what, int rou
 	fault_take(f, what, true);
 	fault_reset(f);
 	fault_open(f, &opened);
-	long stops = run_killed(f, commit, 0);
+	long stops = kill_at(commit, f, 0);
 	maildrop_close(opened);
 	for (int i = 0; i < rounds; i++)
 		one_round(f, 1 + rand() % stops, i % 4 == 0);
