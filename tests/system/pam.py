@@ -132,21 +132,23 @@ class Modules(unittest.TestCase):
         """Whatever auth had to do: a hash, a module that takes its time, or both."""
         service(f"auth required {MODULE} password=secret pause=250\n"
                 "account required pam_permit.so\n")
-        taken = {}
-        for i, (name, password) in enumerate((
-                ("unixjoe", "wrong"), ("virtual", "wrong"), ("nobody-here", "wrong"),
-                ("disabled", "secret"), ("disabled", "wrong"))):
-            fastest = []
-            for turn in range(3):
+        cases = (("unixjoe", "wrong"), ("virtual", "wrong"), ("nobody-here", "wrong"),
+                 ("disabled", "secret"), ("disabled", "wrong"))
+        taken = dict.fromkeys(cases, float("inf"))
+        # A busy machine only adds: what is left of a true difference in the fastest of
+        # many turns is a true difference.
+        for turn in range(15):
+            for i, case in enumerate(cases):
                 client = server.poplib(source=f"127.0.{3 + turn}.{i + 1}")
-                client.user(name)
+                client.user(case[0])
                 began = time.monotonic()
                 with self.assertRaisesRegex(Exception, r"\[AUTH\]"):
-                    client.pass_(password)
-                fastest.append(time.monotonic() - began)
+                    client.pass_(case[1])
+                taken[case] = min(taken[case], time.monotonic() - began)
                 client.close()
-            taken[name, password] = min(fastest)
-        self.assertLess(max(taken.values()) - min(taken.values()), 0.2, taken)
+            if turn >= 2 and max(taken.values()) - min(taken.values()) < 0.2:
+                return
+        self.fail(taken)
 
     def test_expired(self):
         usual()
