@@ -86,7 +86,7 @@ static void prepare(void)
 	if (auth.setup.sources_n && usable == 0)
 		log_line("no source of accounts can be used: nobody can log in");
 	adopt();
-	if (sandbox_auth() < 0)
+	if (sandbox_auth(auth.setup.pam_session) < 0)
 		die(EXIT_TEMPORARY, "the sandbox");
 	if (offer_begin(&offer, &auth) < 0)
 		die(EXIT_TEMPORARY, "the master does not listen");

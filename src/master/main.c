@@ -12,12 +12,12 @@
 #include "master/logger.h"
 #include "master/master.h"
 #include "master/place.h"
+#include "sandbox/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -234,7 +234,8 @@ int main(int argc, char **argv)
 	if (load(&options, &config) < 0)
 		return 1;
 	options.config = absolute(options.config);
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	if (sandbox_master() < 0)
+		die(EXIT_REFUSED, "sandbox");
 	int signals = catch_signals();
 	if (signals < 0)
 		die(EXIT_REFUSED, "signals");

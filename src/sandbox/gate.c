@@ -16,7 +16,7 @@ enum {
 int sandbox_gate_parent(void)
 {
 	if (step_begin() < 0 || sandbox_before_drop() < 0 || step_capabilities(0) < 0 ||
-		step_no_files() < 0)
+		step_no_files() < 0 || step_descriptors(PARENT_DESCRIPTORS) < 0)
 		return -1;
 	return STEP_FILTER(gate_parent);
 }

@@ -57,6 +57,12 @@ int step_limits(rlim_t descriptors, rlim_t data)
 	return 0;
 }
 
+int step_descriptors(rlim_t most)
+{
+	(void)most;
+	return 0;
+}
+
 int step_filter(const struct sock_filter *program, size_t n)
 {
 	(void)program;
@@ -71,6 +77,11 @@ int step_limits(rlim_t descriptors, rlim_t data)
 			       limit(RLIMIT_DATA, data) < 0
 		       ? -1
 		       : 0;
+}
+
+int step_descriptors(rlim_t most)
+{
+	return limit(RLIMIT_NOFILE, most);
 }
 
 int step_filter(const struct sock_filter *program, size_t n)
@@ -136,15 +147,23 @@ int step_capabilities(uint32_t keep)
 	return 0;
 }
 
-int sandbox_before_drop(void)
+/* What a later exec may give: no more than keep. */
+int step_bounding(uint32_t keep)
 {
 	for (unsigned long cap = 0; cap < CAPABILITIES; cap++) {
+		if (cap < 32 && keep & 1U << cap)
+			continue;
 		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != 1)
 			continue;
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
 			return errno == EPERM ? 0 : -1; /* not root: nothing to drop */
 	}
 	return 0;
+}
+
+int sandbox_before_drop(void)
+{
+	return step_bounding(0);
 }
 
 /* What every domain gives up first. */
@@ -167,9 +186,4 @@ int step_no_files(void)
 	int result = landlock_enforce(ruleset);
 	close(ruleset);
 	return result;
-}
-
-int sandbox_auth(void)
-{
-	return step_begin();
 }

@@ -1,7 +1,8 @@
 /*
  * mkfilter: prints the seccomp programs of all domains as C arrays. Runs at build
  * time only, on the architecture it is built for, so that no domain links
- * libseccomp. An allow-list for each domain; everything else kills the process.
+ * libseccomp. An allow-list for each domain; everything else kills the process. Only
+ * the two that stay root have a list of what is refused (root.c says why).
  *
  * Calls whose arguments are not looked at are answered from the kernel's
  * bitmap (Linux 5.11), so the hot ones (read, write, poll) have no argument rules.
@@ -30,6 +31,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* What every process of ours may do, without a look at the arguments. */
@@ -207,6 +209,51 @@ static void allow_files(scmp_filter_ctx ctx)
 	allow_fcntl(ctx, commands, sizeof(commands) / sizeof(*commands));
 }
 
+/* Into other processes; into the kernel; past path names and its accounting. */
+static const char *const nobody[] = { "acct", "bpf", "clock_adjtime", "clock_settime",
+	"create_module", "delete_module", "finit_module", "get_kernel_syms",
+	"init_module", "io_uring_enter", "io_uring_register", "io_uring_setup",
+	"ioperm", "iopl", "kcmp", "kexec_file_load", "kexec_load", "lookup_dcookie",
+	"modify_ldt", "nfsservctl", "open_by_handle_at", "pciconfig_iobase",
+	"pciconfig_read", "pciconfig_write", "perf_event_open", "pidfd_getfd",
+	"process_madvise", "process_vm_readv", "process_vm_writev", "ptrace",
+	"query_module", "reboot", "stime", "swapoff", "swapon", "syslog", "uselib",
+	"userfaultfd", "vhangup", "vm86", "vm86old", NULL };
+
+static const char *const mounting[] = { "fsconfig", "fsmount", "fsopen", "fspick",
+	"mount", "mount_setattr", "move_mount", "open_tree", "pivot_root", "setns",
+	"umount", "umount2", "unshare", NULL };
+
+static void refuse_all(scmp_filter_ctx ctx, const char *const *names)
+{
+	for (; *names; names++)
+		add(ctx, SCMP_ACT_ERRNO(EPERM), *names, 0, NULL);
+}
+
+/* A device file is a way past every other file's rights. */
+static void refuse_devices(scmp_filter_ctx ctx)
+{
+	static const uint64_t kinds[] = { S_IFBLK, S_IFCHR };
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		struct scmp_arg_cmp mode =
+			SCMP_CMP(1, SCMP_CMP_MASKED_EQ, S_IFMT, kinds[i]);
+		add(ctx, SCMP_ACT_ERRNO(EPERM), "mknod", 1, &mode);
+		mode.arg = 2;
+		add(ctx, SCMP_ACT_ERRNO(EPERM), "mknodat", 1, &mode);
+	}
+}
+
+static void master(scmp_filter_ctx ctx)
+{
+	refuse_all(ctx, nobody);
+	refuse_devices(ctx);
+}
+
+static void auth(scmp_filter_ctx ctx)
+{
+	refuse_all(ctx, mounting);
+}
+
 static void gate_parent(scmp_filter_ctx ctx)
 {
 	allow_warm(ctx);
@@ -256,9 +303,10 @@ static void print(const char *name, FILE *program)
 		fail("read", errno);
 }
 
-static void make(const char *name, void (*rules)(scmp_filter_ctx ctx))
+static void make(
+	const char *name, uint32_t otherwise, void (*rules)(scmp_filter_ctx ctx))
 {
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	scmp_filter_ctx ctx = seccomp_init(otherwise);
 	FILE *program = tmpfile();
 	if (!ctx || !program)
 		fail(name, errno);
@@ -278,12 +326,14 @@ static void make(const char *name, void (*rules)(scmp_filter_ctx ctx))
 int main(void)
 {
 	printf("/* Made by mkfilter. */\n");
-	make("gate_parent", gate_parent);
-	make("gate", gate);
-	make("keeper_parent", keeper_parent);
-	make("keeper", keeper);
-	make("session_parent", session_parent);
-	make("session", session);
+	make("master", SCMP_ACT_ALLOW, master);
+	make("auth", SCMP_ACT_ALLOW, auth);
+	make("gate_parent", SCMP_ACT_KILL_PROCESS, gate_parent);
+	make("gate", SCMP_ACT_KILL_PROCESS, gate);
+	make("keeper_parent", SCMP_ACT_KILL_PROCESS, keeper_parent);
+	make("keeper", SCMP_ACT_KILL_PROCESS, keeper);
+	make("session_parent", SCMP_ACT_KILL_PROCESS, session_parent);
+	make("session", SCMP_ACT_KILL_PROCESS, session);
 	if (fflush(stdout) != 0)
 		fail("write", errno);
 	return 0;

@@ -44,8 +44,14 @@ int sandbox_keeper(void)
 	return setrlimit(RLIMIT_NPROC, &none);
 }
 
-int sandbox_auth(void)
+int sandbox_master(void)
 {
+	return no_core();
+}
+
+int sandbox_auth(bool may_mount)
+{
+	(void)may_mount;
 	return no_core();
 }
 

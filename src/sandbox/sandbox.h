@@ -9,6 +9,8 @@
 
 #include "postern/maildrop.h"
 
+#include <stdbool.h>
+
 /* Walls that a system may lack; a set of them is an unsigned. */
 enum sandbox_wall {
 	WALL_SECCOMP = 1,
@@ -47,9 +49,14 @@ int sandbox_keeper_parent(void);
  * sandbox_keeper_parent(). */
 int sandbox_keeper(void);
 
-/* The auth parent and its children: PAM modules may do much, so: non-dumpable,
- * no core files, no new privileges. */
-int sandbox_auth(void);
+/* The master, before it starts anybody: all that comes from it has at least these
+ * walls. No capability and no system call that changes the kernel or looks into
+ * other processes. */
+int sandbox_master(void);
+
+/* The auth parent and its children; PAM modules may do much. On top of
+ * sandbox_master(): no mounting and no namespaces, unless may_mount. */
+int sandbox_auth(bool may_mount);
 
 /* The session's warm parent, root: what its children need to become an owner;
  * no network, no exec. Capabilities: those of that work alone. */

@@ -133,7 +133,7 @@ int sandbox_session_parent(void)
 			      1U << CAP_DAC_READ_SEARCH | 1U << CAP_FOWNER |
 			      1U << CAP_KILL | 1U << CAP_SETGID | 1U << CAP_SETUID;
 	if (step_begin() < 0 || sandbox_before_drop() < 0 ||
-		step_capabilities(work) < 0)
+		step_capabilities(work) < 0 || step_descriptors(PARENT_DESCRIPTORS) < 0)
 		return -1;
 	return STEP_FILTER(session_parent);
 }

@@ -103,6 +103,9 @@ class Live(unittest.TestCase):
             ("stranger", self.strange), ("TLS gate", self.tls_gate),
             ("virtual session", self.virtual), ("system session", self.system)]
 
+    def everybody_and_master(self):
+        return self.everybody() + [("posternd", self.server.process.pid)]
+
     def test_users(self):
         def uid(name):
             return pwd.getpwnam(name).pw_uid
@@ -123,13 +126,20 @@ class Live(unittest.TestCase):
 
     def test_capabilities(self):
         work = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 7
-        for name, pid in self.everybody():
+        kernels = sum(1 << cap for cap in (
+            9, 11, 12, 13, 16, 17, 19, 20, 22, 25, 27, 28, 31) + tuple(range(32, 64)))
+        mounts = 1 << 21
+        for name, pid in self.everybody_and_master():
             with self.subTest(name):
                 s = status(pid)
                 self.assertEqual(int(s["CapInh"], 16), 0)
                 self.assertEqual(int(s["CapAmb"], 16), 0)
-                if name == "postern-auth":
-                    continue  # root, for PAM
+                if name in ("postern-auth", "posternd"):
+                    # Root, for PAM; the kernel itself is no affair of theirs.
+                    gone = kernels | (mounts if name == "postern-auth" else 0)
+                    for field in ("CapBnd", "CapPrm", "CapEff"):
+                        self.assertEqual(int(s[field], 16) & gone, 0, field)
+                    continue
                 self.assertEqual(int(s["CapBnd"], 16), 0)
                 own = int(s["CapPrm"], 16)
                 if pid == self.parent("pop3-session"):
@@ -138,21 +148,22 @@ class Live(unittest.TestCase):
                     self.assertEqual((own, int(s["CapEff"], 16)), (0, 0))
 
     def test_no_new_privileges(self):
-        for name, pid in self.everybody():
+        for name, pid in self.everybody_and_master():
             with self.subTest(name):
                 self.assertEqual(status(pid)["NoNewPrivs"], "1")
 
     def test_filters(self):
         if SANITIZED:
             self.skipTest("a sanitized build has no seccomp")
-        for name, pid in self.everybody():
-            if name == "postern-auth":
-                continue
+        for name, pid in self.everybody_and_master():
             with self.subTest(name):
                 s = status(pid)
                 self.assertEqual(s["Seccomp"], "2")
-                self.assertIn(int(s["Seccomp_filters"]), (1, 2) if name == "postern-keeper"
-                              else (1,) if pid in self.parents else (2,))
+                # The master's, a warm parent's, the child's: each on top of the other.
+                self.assertIn(int(s["Seccomp_filters"]),
+                              (1,) if name == "posternd" else (2, 3)
+                              if name == "postern-keeper"
+                              else (2,) if pid in self.parents else (3,))
 
     def test_descriptors(self):
         channel = "socket"
@@ -183,9 +194,14 @@ class Live(unittest.TestCase):
                 self.assertEqual(table["Max open files"], [str(most)] * 2)
                 self.assertEqual(table["Max processes"], ["0", "0"])
                 self.assertNotEqual(table["Max data size"][1], "unlimited")
-        for name, pid in self.everybody():
+        for name, pid in self.everybody_and_master():
             with self.subTest(name):
                 self.assertEqual(limits(pid)["Max core file size"], ["0", "0"])
+        for pid, name in self.parents.items():
+            with self.subTest(name):
+                most = int(limits(pid)["Max open files"][1])
+                self.assertLessEqual(most, 256 if name == "postern-auth" else 32)
+                self.assertLess(len(hold.descriptors(pid)), most)
 
     def test_memory(self):
         for name, pid in self.everybody():
@@ -237,7 +253,7 @@ class Live(unittest.TestCase):
 
     def test_not_dumpable(self):
         """/proc/PID of a process that cannot be dumped belongs to root."""
-        for name, pid in self.everybody():
+        for name, pid in self.everybody_and_master():
             with self.subTest(name):
                 self.assertEqual(os.stat(f"/proc/{pid}/maps").st_uid, 0)
 

@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -26,6 +27,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { DIES = -1, WORKS = 0 }; /* or the errno it must get */
@@ -38,7 +40,8 @@ enum domain {
 	SESSION = 16, /* on a Maildir */
 	MBOX = 32,    /* on an mbox with neighbours */
 	ALONE = 64,   /* on an mbox in a directory of its own */
-	DOMAINS_END = 128,
+	MASTER = 128,
+	DOMAINS_END = 256,
 };
 
 /* What the attempts work on: made by prepare(), below a directory of the test's. */
@@ -200,6 +203,59 @@ static int try_make_exec(void)
 {
 	void *p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	return mprotect(p, 4096, PROT_READ | PROT_EXEC);
+}
+
+static int try_mount(void)
+{
+	return mount("none", place.dir, "tmpfs", 0, NULL);
+}
+
+static int try_module(void)
+{
+	return (int)syscall(SYS_finit_module, place.outside_fd, "", 0);
+}
+
+static int try_uring(void)
+{
+	return (int)syscall(SYS_io_uring_setup, 1, NULL);
+}
+
+static int try_device(void)
+{
+	char path[256];
+	snprintf(path, sizeof(path), "%s/device", place.dir);
+	return mknod(path, S_IFBLK | 0600, 0x0801);
+}
+
+/* Which no seccomp program needs to know: the capability is gone. */
+static int try_raw_socket(void)
+{
+	return socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+}
+
+static int try_clock(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return clock_settime(CLOCK_REALTIME, &now);
+}
+
+/* What a module of PAM may want: a helper program, which then has the same walls. */
+static int try_helper(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)try_exec();
+		_exit(1);
+	}
+	return waitpid(pid, &status, 0) == pid && status == 0 ? 0 : -1;
+}
+
+static int try_resolver(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	return fd < 0 ? -1 : close(fd);
 }
 
 static int try_dumpable(void)
@@ -417,7 +473,11 @@ static int try_quiet_write(void)
 	return write(2, "", 0) == 0 ? 0 : -1;
 }
 
-enum { LEAF = GATE | SESSION | MBOX | ALONE, FILES = SESSION | MBOX | ALONE };
+enum {
+	LEAF = GATE | SESSION | MBOX | ALONE,
+	FILES = SESSION | MBOX | ALONE,
+	ROOT = MASTER | AUTH
+};
 
 static const struct attempt {
 	const char *name;
@@ -491,6 +551,19 @@ static const struct attempt {
 	{ "become root", LEAF | GATE_PARENT, try_setuid, DIES },
 	{ "type into the terminal", LEAF | GATE_PARENT | SESSION_PARENT, try_tiocsti,
 		DIES },
+	/* they who stay root */
+	{ "a helper program", ROOT, try_helper, WORKS },
+	{ "ask a server", ROOT, try_resolver, WORKS },
+	{ "read /etc/passwd", ROOT, try_open_passwd, WORKS },
+	{ "ptrace", ROOT, try_ptrace, EPERM },
+	{ "process_vm_readv", ROOT, try_vm_read, EPERM },
+	{ "a kernel module", ROOT, try_module, EPERM },
+	{ "io_uring", ROOT, try_uring, EPERM },
+	{ "a device file", ROOT, try_device, EPERM },
+	{ "a raw socket", ROOT, try_raw_socket, EPERM },
+	{ "set the clock", ROOT, try_clock, EPERM },
+	{ "mount", AUTH, try_mount, EPERM },
+	{ "user namespace", AUTH, try_namespace, EPERM },
 	{ "3 GB of memory", LEAF, try_much_memory, ENOMEM },
 	{ "64 descriptors", FILES, try_many_descriptors, EMFILE },
 	{ "64 descriptors", GATE, try_many_descriptors, DIES },
@@ -503,7 +576,9 @@ static int enter(enum domain domain)
 	if (domain == GATE)
 		return sandbox_gate_parent() < 0 ? -1 : sandbox_gate();
 	if (domain == AUTH)
-		return sandbox_auth();
+		return sandbox_master() < 0 ? -1 : sandbox_auth(false);
+	if (domain == MASTER)
+		return sandbox_master();
 	if (sandbox_session_parent() < 0)
 		return -1;
 	if (domain == SESSION_PARENT)
@@ -535,6 +610,8 @@ static const char *domain_name(enum domain domain)
 		return "gate";
 	case AUTH:
 		return "auth";
+	case MASTER:
+		return "master";
 	case SESSION_PARENT:
 		return "session parent";
 	case SESSION:
@@ -561,7 +638,8 @@ static bool applies(const struct attempt *attempt)
 {
 	unsigned missing = sandbox_missing();
 	if (attempt->outcome == DIES || attempt->outcome == EMFILE ||
-		attempt->outcome == ENOMEM || attempt->outcome == ENOTTY)
+		attempt->outcome == ENOMEM || attempt->outcome == ENOTTY ||
+		attempt->outcome == EPERM)
 		return !(missing & WALL_SECCOMP);
 	return attempt->outcome == WORKS || !(missing & WALL_LANDLOCK);
 }
