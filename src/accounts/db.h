@@ -93,6 +93,10 @@ struct span stmt_blob(struct stmt *s, int column);
 /* Into text[size]; 0, or -1 when it does not fit. NULL is the empty string. */
 int stmt_text(struct stmt *s, int column, char *text, size_t size);
 
+/* Moves the account's stamp: none of its remembered logins answers any more. Part of
+ * the caller's transaction. 0, or -1. */
+int account_touch(struct store *store, int64_t account);
+
 /* Adds keys that the account has not yet. 0, or -1. */
 int scram_put(struct store *store, int64_t account, const struct scram_keys *keys);
 

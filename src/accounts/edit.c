@@ -78,13 +78,13 @@ static void bind_limits(struct stmt *s, const struct account *a)
 	stmt_bind_int(s, a->changed);
 }
 
-static int touch(struct store *store, const struct account *account)
+int account_touch(struct store *store, int64_t account)
 {
 	struct stmt s;
 	stmt_open(&s, store,
 		"UPDATE account SET stamp = stamp + 1, changed = ? WHERE id = ?");
 	stmt_bind_int(&s, time(NULL));
-	stmt_bind_int(&s, account->id);
+	stmt_bind_int(&s, account);
 	return stmt_run_one(&s, "no such account");
 }
 
@@ -167,7 +167,8 @@ static int put_credentials(
 	stmt_bind_text_or_null(&s, span_str(c->hash));
 	stmt_bind_blob_or_null(&s, span_of(c->sealed, c->sealed_n));
 	stmt_bind_int(&s, account->id);
-	if (stmt_run_one(&s, "no such account") < 0 || touch(store, account) < 0)
+	if (stmt_run_one(&s, "no such account") < 0 ||
+		account_touch(store, account->id) < 0)
 		return -1;
 	stmt_open(&s, store, "DELETE FROM scram WHERE account = ?");
 	stmt_bind_int(&s, account->id);
@@ -232,7 +233,7 @@ static int app_add(struct store *store, const struct account *account, struct ap
 						 "the account has an app password of"
 						 " that label already");
 	app->id = sqlite3_last_insert_rowid(store->db);
-	return touch(store, account);
+	return account_touch(store, account->id);
 }
 
 int edit_app_add(struct store *store, const struct account *account, struct app *app,
@@ -253,7 +254,7 @@ static int app_remove(
 	stmt_bind_text(&s, label);
 	return stmt_run_one(&s, "the account has no app password of that label") < 0
 		       ? -1
-		       : touch(store, account);
+		       : account_touch(store, account->id);
 }
 
 int edit_app_remove(

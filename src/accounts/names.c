@@ -1,6 +1,6 @@
 /*
- * names: the other names of accounts: aliases, domains, certificates. Runs in the
- * postern command. Names are given in normal form (name.h).
+ * names: the other names of accounts: aliases and certificates. Runs in the postern
+ * command. Names are given in normal form (name.h).
  */
 #include "accounts/edit.h"
 #include "accounts/row.h"
@@ -26,7 +26,7 @@ static int alias_add(
 	stmt_bind_text(&s, span_str(alias));
 	stmt_bind_int(&s, account->id);
 	if (stmt_run(&s) >= 0)
-		return 0;
+		return account_touch(store, account->id);
 	return errno != EEXIST
 		       ? -1
 		       : store_fail(store, EEXIST, "that name is an alias already");
@@ -40,12 +40,24 @@ int edit_alias_add(
 	return store_end(store, alias_add(store, account, alias));
 }
 
-int edit_alias_remove(struct store *store, const char *alias)
+static int alias_remove(struct store *store, const char *alias)
 {
 	struct stmt s;
+	stmt_open(&s, store,
+		"UPDATE account SET stamp = stamp + 1"
+		" WHERE id = (SELECT account FROM alias WHERE name = ?)");
+	stmt_bind_text(&s, span_str(alias));
+	if (stmt_run(&s) < 0)
+		return -1;
 	stmt_open(&s, store, "DELETE FROM alias WHERE name = ?");
 	stmt_bind_text(&s, span_str(alias));
 	return stmt_run_one(&s, "no such alias");
+}
+
+int edit_alias_remove(struct store *store, const char *alias)
+{
+	return store_begin(store) < 0 ? -1
+				      : store_end(store, alias_remove(store, alias));
 }
 
 int edit_alias_each(struct store *store, const struct account *account,
@@ -67,63 +79,6 @@ int edit_alias_each(struct store *store, const struct account *account,
 	return result;
 }
 
-/* --- domains ------------------------------------------------------------- */
-
-static int domain_put(struct store *store, const struct domain *domain)
-{
-	struct stmt s;
-	stmt_open(&s, store,
-		"INSERT INTO domain (name, enabled, alias_of) VALUES (?1, ?2, ?3)"
-		" ON CONFLICT (name) DO UPDATE SET enabled = ?2, alias_of = ?3");
-	stmt_bind_text(&s, span_str(domain->name));
-	stmt_bind_int(&s, domain->enabled);
-	stmt_bind_text_or_null(&s, span_str(domain->alias_of));
-	if (stmt_run(&s) < 0)
-		return errno != EINVAL ? -1
-				       : store_fail(store, ENOENT,
-						 "no such domain to be a name of");
-	/* Remembered logins of its accounts must not outlive a change. */
-	stmt_open(&s, store,
-		"UPDATE account SET stamp = stamp + 1"
-		" WHERE substr(name, nullif(instr(name, '@'), 0) + 1) = ?"
-		" COLLATE NOCASE");
-	stmt_bind_text(&s, span_str(domain->name));
-	return stmt_run(&s) < 0 ? -1 : 0;
-}
-
-int edit_domain_put(struct store *store, const struct domain *domain)
-{
-	return store_begin(store) < 0 ? -1
-				      : store_end(store, domain_put(store, domain));
-}
-
-int edit_domain_remove(struct store *store, const char *name)
-{
-	struct stmt s;
-	stmt_open(&s, store, "DELETE FROM domain WHERE name = ?");
-	stmt_bind_text(&s, span_str(name));
-	return stmt_run_one(&s, "no such domain");
-}
-
-int edit_domain_each(struct store *store,
-	int (*each)(void *arg, const struct domain *domain), void *arg)
-{
-	struct stmt s;
-	int got, result = 0;
-	stmt_open(
-		&s, store, "SELECT name, alias_of, enabled FROM domain ORDER BY name");
-	while (result == 0 && (got = stmt_step(&s)) != 0) {
-		struct domain d = { .enabled = got > 0 && stmt_int(&s, 2) };
-		result = got < 0 || stmt_text(&s, 0, d.name, sizeof(d.name)) < 0 ||
-					 stmt_text(&s, 1, d.alias_of,
-						 sizeof(d.alias_of)) < 0
-				 ? -1
-				 : each(arg, &d);
-	}
-	stmt_close(&s);
-	return result;
-}
-
 /* --- certificates -------------------------------------------------------- */
 
 static int certificate_add(struct store *store, const struct account *account,
@@ -137,7 +92,7 @@ static int certificate_add(struct store *store, const struct account *account,
 	stmt_bind_int(&s, account->id);
 	stmt_bind_text(&s, span_str(label));
 	if (stmt_run(&s) >= 0)
-		return 0;
+		return account_touch(store, account->id);
 	return errno != EEXIST ? -1
 			       : store_fail(store, EEXIST,
 					 "that certificate is an account's already");
@@ -151,7 +106,7 @@ int edit_certificate_add(struct store *store, const struct account *account,
 	return store_end(store, certificate_add(store, account, fingerprint, label));
 }
 
-int edit_certificate_remove(struct store *store, const struct account *account,
+static int certificate_remove(struct store *store, const struct account *account,
 	const unsigned char fingerprint[32])
 {
 	struct stmt s;
@@ -159,7 +114,17 @@ int edit_certificate_remove(struct store *store, const struct account *account,
 		"DELETE FROM certificate WHERE fingerprint = ? AND account = ?");
 	stmt_bind_blob_or_null(&s, span_of(fingerprint, 32));
 	stmt_bind_int(&s, account->id);
-	return stmt_run_one(&s, "the account has no such certificate");
+	return stmt_run_one(&s, "the account has no such certificate") < 0
+		       ? -1
+		       : account_touch(store, account->id);
+}
+
+int edit_certificate_remove(struct store *store, const struct account *account,
+	const unsigned char fingerprint[32])
+{
+	if (store_begin(store) < 0)
+		return -1;
+	return store_end(store, certificate_remove(store, account, fingerprint));
 }
 
 int edit_certificate_each(struct store *store, const struct account *account,
@@ -182,49 +147,4 @@ int edit_certificate_each(struct store *store, const struct account *account,
 	}
 	stmt_close(&s);
 	return result;
-}
-
-/* --- the file ------------------------------------------------------------ */
-
-static int check_with(struct store *store, const char *sql, const char *good,
-	void (*each)(void *arg, const char *line), void *arg)
-{
-	struct stmt s;
-	int got, wrong = 0;
-	stmt_open(&s, store, sql);
-	while ((got = stmt_step(&s)) > 0) {
-		char line[512];
-		if (stmt_text(&s, 0, line, sizeof(line)) < 0)
-			snprintf(line, sizeof(line), "(a line that is too long)");
-		if (strcmp(line, good) != 0) {
-			each(arg, line);
-			wrong = 1;
-		}
-	}
-	stmt_close(&s);
-	return got < 0 ? -1 : wrong;
-}
-
-static int ignore_account(void *arg, const struct account *account)
-{
-	(void)arg;
-	(void)account;
-	return 0;
-}
-
-int edit_check(
-	struct store *store, void (*each)(void *arg, const char *line), void *arg)
-{
-	int pages = check_with(store, "PRAGMA integrity_check", "ok", each, arg);
-	if (pages < 0)
-		return -1;
-	int keys = check_with(store,
-		"SELECT 'a row of ' || \"table\" || ' belongs to a ' || parent ||"
-		" ' that is gone' FROM pragma_foreign_key_check",
-		"", each, arg);
-	if (keys < 0)
-		return -1;
-	if (edit_each(store, ignore_account, NULL) < 0)
-		return -1;
-	return pages || keys;
 }

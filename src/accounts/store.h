@@ -80,9 +80,10 @@ struct account {
 	int64_t last_login; /* 0: never */
 	char last_source[NETADDR_TEXT_MAX];
 	/*
-	 * Changed by whatever changes what a credential is worth: passwd, disable,
-	 * enable, limits, app add and del; a deleted and re-created account never has
-	 * an old one again. The key of a remembered login includes it.
+	 * Changed by whatever changes who may log in as this account: passwd, disable,
+	 * enable, limits, app passwords, aliases, certificates, its domains; a deleted
+	 * and re-created account never has an old one again. The key of a remembered
+	 * login includes it.
 	 */
 	uint64_t stamp;
 };
@@ -131,7 +132,7 @@ struct store_offer {
 	bool sealed;	 /* APOP */
 	bool all_sealed; /* no enabled account is without */
 	bool scram;
-	bool all_scram; /* the same, of SCRAM's keys */
+	bool all_scram;	   /* the same, of SCRAM's keys */
 	bool certificates; /* EXTERNAL */
 	bool apps;
 };

@@ -183,34 +183,73 @@ static struct credentials credentials(const char *password)
 	return c;
 }
 
+/* The account's stamp, which must not be one that was seen before. */
+static void moved(const char *login, const char *by)
+{
+	static uint64_t seen[64];
+	static size_t n;
+	uint64_t stamp = found(login).stamp;
+	for (size_t i = 0; i < n; i++)
+		cr_expect_neq(stamp, seen[i], "%s: %s", login, by);
+	cr_assert(n < sizeof(seen) / sizeof(seen[0]));
+	seen[n++] = stamp;
+}
+
 Test(store, every_change_of_a_credential_changes_the_stamp)
 {
 	struct account a = added("joe");
 	struct app app = { .label = "phone" };
 	unsigned char hash[APP_PASSWORD_HASH] = { 1 };
-	uint64_t stamps[8];
-	size_t n = 0;
-	stamps[n++] = found("joe").stamp;
+	moved("joe", "add");
 	struct credentials c = credentials("x");
 	cr_assert_eq(edit_credentials(store, &a, &c), 0);
-	stamps[n++] = found("joe").stamp;
+	moved("joe", "passwd");
 	a.enabled = false;
 	cr_assert_eq(edit_update(store, &a), 0);
-	stamps[n++] = found("joe").stamp;
+	moved("joe", "disable");
 	a.enabled = true;
 	cr_assert_eq(edit_update(store, &a), 0);
-	stamps[n++] = found("joe").stamp;
+	moved("joe", "enable");
 	cr_assert_eq(edit_app_add(store, &a, &app, hash), 0);
-	stamps[n++] = found("joe").stamp;
+	moved("joe", "app add");
 	cr_assert_eq(edit_app_remove(store, &a, span_str("phone")), 0);
-	stamps[n++] = found("joe").stamp;
+	moved("joe", "app del");
+	cr_assert_eq(edit_certificate_add(store, &a, hash, "laptop"), 0);
+	moved("joe", "certificate add");
+	cr_assert_eq(edit_certificate_remove(store, &a, hash), 0);
+	moved("joe", "certificate del");
+	cr_assert_eq(edit_alias_add(store, &a, "joseph"), 0);
+	moved("joe", "alias add");
+	cr_assert_eq(edit_alias_remove(store, "joseph"), 0);
+	moved("joe", "alias del");
 	cr_assert_eq(edit_remove(store, &a), 0);
 	added("joe");
-	stamps[n++] = found("joe").stamp;
-	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < i; k++)
-			cr_expect_neq(stamps[i], stamps[k], "%zu %zu", i, k);
-	}
+	moved("joe", "del and add");
+}
+
+Test(store, a_change_of_a_domain_changes_the_stamps_of_its_accounts)
+{
+	struct account eve = added("eve@example.com");
+	added("joe@example.org");
+	uint64_t other = added("ann@elsewhere.org").stamp;
+	struct domain org = { .name = "example.org", .enabled = true };
+	struct domain net = {
+		.name = "example.net", .alias_of = "example.org", .enabled = true
+	};
+	moved("joe@example.org", "add");
+	cr_assert_eq(edit_domain_put(store, &org), 0);
+	moved("joe@example.org", "domain add");
+	cr_assert_eq(edit_domain_put(store, &net), 0);
+	moved("joe@example.org", "a name of its domain added");
+	cr_assert_eq(edit_alias_add(store, &eve, "eve@Example.net"), 0);
+	moved("eve@example.com", "alias add");
+	net.alias_of[0] = '\0';
+	cr_assert_eq(edit_domain_put(store, &net), 0);
+	moved("joe@example.org", "a name of its domain is no longer one");
+	moved("eve@example.com", "a change of the domain of its alias");
+	cr_assert_eq(edit_domain_remove(store, "example.org"), 0);
+	moved("joe@example.org", "domain del");
+	cr_expect_eq(found("ann@elsewhere.org").stamp, other);
 }
 
 Test(store, credentials)

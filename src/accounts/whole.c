@@ -1,0 +1,50 @@
+/*
+ * whole: is the database whole? SQLite's own look at the pages and the indexes, the
+ * rows that belong to others, and every account read as a login reads it. Runs in the
+ * postern command.
+ */
+#include "accounts/edit.h"
+#include "accounts/row.h"
+
+static int check_with(struct store *store, const char *sql, const char *good,
+	void (*each)(void *arg, const char *line), void *arg)
+{
+	struct stmt s;
+	int got, wrong = 0;
+	stmt_open(&s, store, sql);
+	while ((got = stmt_step(&s)) > 0) {
+		char line[512];
+		if (stmt_text(&s, 0, line, sizeof(line)) < 0)
+			snprintf(line, sizeof(line), "(a line that is too long)");
+		if (strcmp(line, good) != 0) {
+			each(arg, line);
+			wrong = 1;
+		}
+	}
+	stmt_close(&s);
+	return got < 0 ? -1 : wrong;
+}
+
+static int ignore_account(void *arg, const struct account *account)
+{
+	(void)arg;
+	(void)account;
+	return 0;
+}
+
+int edit_check(
+	struct store *store, void (*each)(void *arg, const char *line), void *arg)
+{
+	int pages = check_with(store, "PRAGMA integrity_check", "ok", each, arg);
+	if (pages < 0)
+		return -1;
+	int keys = check_with(store,
+		"SELECT 'a row of ' || \"table\" || ' belongs to a ' || parent ||"
+		" ' that is gone' FROM pragma_foreign_key_check",
+		"", each, arg);
+	if (keys < 0)
+		return -1;
+	if (edit_each(store, ignore_account, NULL) < 0)
+		return -1;
+	return pages || keys;
+}
