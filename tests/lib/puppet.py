@@ -7,10 +7,29 @@ import shutil
 import socket
 import tempfile
 
-from server import BUILD, INSIDE, PATIENCE, Server
+from server import BUILD, INSIDE, PATIENCE, SANITIZED, Server, children, message, program_of
 
 DIED = "died"
 FD_CLIENT, FD_VERDICT, FD_WIRE, FD_KEEPER = 3, 4, 5, 6
+SANDBOXED = not SANITIZED  # seccomp, that is: a sanitized build has none
+
+PASSWORD = "secret"
+MAIL = [message(1), message(2)]
+ALICE, BOB = "alice@example.org", "bob@example.org"
+
+
+def puppet_server(program, puppet, settings=""):
+    """A started server with the accounts of alice and bob, and a puppet in it."""
+    server = Server(settings="remember off\n" + settings)
+    for name in (ALICE, BOB):
+        server.add_user(name, PASSWORD, "--apop")
+        server.deliver(name, MAIL)
+    return take_over(server, program, puppet).start()
+
+
+def pids(server, program):
+    """The processes of a program; first the warm parent."""
+    return sorted(pid for pid in children(server.process.pid) if program_of(pid) == program)
 
 
 def take_over(server, program, puppet):
@@ -77,6 +96,15 @@ class Puppet:
     def receive(self, seconds=PATIENCE, fd=FD_VERDICT):
         """The next datagram; b"" is the end of the channel."""
         return self.do("recv", fd, int(seconds * 1000))
+
+    def wait_for_end(self, seconds=PATIENCE):
+        """Waits, saying nothing, until the server ends the connection."""
+        self.connection.settimeout(seconds)
+        try:
+            while self.connection.recv(4096):
+                pass
+        except ConnectionError:
+            pass
 
     def close(self):
         self.connection.close()

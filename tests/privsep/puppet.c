@@ -1,6 +1,6 @@
 /*
  * puppet: one line, one system call, one line back: "ok", "ok HEX" or "errno N". See
- * puppet.h and tests/privsep/hostile.py.
+ * puppet.h and tests/privsep/hostile_*.py.
  */
 #include "puppet.h"
 

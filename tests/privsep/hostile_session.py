@@ -1,0 +1,122 @@
+"""A session that has been taken over, against the real rest of the server (doc/DESIGN.md,
+"What a compromised process gets"). The attacker says which system calls it makes; each
+case says what must come of it."""
+
+import os
+import time
+import unittest
+
+import hold
+from puppet import ALICE, BOB, DIED, MAIL, PASSWORD, SANDBOXED, pids, \
+    puppet_server, puppet_session
+from server import add_unix_user, main
+
+
+class Session(unittest.TestCase):
+    """The attacker is alice's session. bob is another virtual user of the same Unix
+    user; joe is a user of the host."""
+
+    @classmethod
+    def setUpClass(cls):
+        add_unix_user("joe", PASSWORD)
+        os.chmod("/home/joe", 0o755)
+        with open("/home/joe/readable", "w") as f:
+            f.write("joe's")
+        cls.server = puppet_server("pop3-session", "puppet-session")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def setUp(self):
+        self.alice = puppet_session(self.server, ALICE, PASSWORD)
+
+    def tearDown(self):
+        self.alice.close()
+        self.wait_for_end(ALICE)
+
+    def wait_for_end(self, name):
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                puppet_session(self.server, name, PASSWORD).close()
+                return
+            except AssertionError:
+                self.assertLess(time.monotonic(), deadline)
+
+    def test_its_own(self):
+        new = self.server.maildir(ALICE) + "/new"
+        first = sorted(os.listdir(new))[0]
+        self.assertEqual(self.alice.do("read", f"{new}/{first}"), MAIL[0][:256])
+        self.assertEqual(self.alice.do("write", f"{new}/more"), 0)
+        self.assertEqual(self.alice.do("unlink", f"{new}/more"), 0)
+
+    def test_no_file_of_others(self):
+        """Not one of them kills: each is a refusal by Landlock."""
+        bob = self.server.maildir(BOB)
+        letter = f"{bob}/new/{sorted(os.listdir(bob + '/new'))[0]}"
+        states = [os.path.join(self.server.directory, "state", name)
+                  for name in os.listdir(self.server.directory + "/state")]
+        for attempt in (
+                ("read", letter), ("unlink", letter), ("list", bob),
+                ("write", f"{bob}/new/planted"), ("rename", letter, f"{bob}/new/x"),
+                ("list", os.path.dirname(bob)), ("list", self.server.mail),
+                ("read", "/etc/passwd"), ("read", self.server.config),
+                ("read", "/home/joe/readable"), ("list", "/home"), ("list", "/"),
+                ("read", "/proc/self/maps"), ("read", "/proc/self/environ"),
+                ("write", "/tmp/planted"), ("list", self.server.directory + "/run"),
+                ("read", self.server.key), ("read", self.server.database),
+                ("read", "/etc/shadow"), ("unlink", self.server.database),
+                ("read", self.server.database + ".key")):
+            with self.subTest(attempt):
+                self.assertEqual(self.alice.do(*attempt), "EACCES")
+        self.assertIn(self.alice.do("link", letter, self.server.maildir(ALICE) + "/new/b"),
+                      ("EXDEV", "EACCES"))
+        opened = [state for state in states if self.alice.do("list", state) == 0]
+        self.assertLessEqual(len(opened), 1, "its own state directory at most")
+
+    def test_no_process(self):
+        """bob's session has the same uid; only the walls are between them."""
+        bob = puppet_session(self.server, BOB, PASSWORD)
+        theirs = bob.do("getpid")
+        uid = self.alice.do("getuid")
+        self.assertEqual(uid, bob.do("getuid"))
+        self.assertNotEqual(uid, 0)
+        for attempt in (("kill", theirs, 9), ("kill", -1, 9), ("ptrace", theirs),
+                        ("vmread", theirs), ("read", f"/proc/{theirs}/mem"),
+                        ("read", f"/proc/{theirs}/environ"), ("fork", "-"),
+                        ("exec", "/bin/sh"), ("socket", 2), ("socket", 1),
+                        ("setuid", 0), ("setgid", 0), ("setgroups", "-"),
+                        ("connect", 3, self.server.port("pop3")), ("pass", 3),
+                        ("symlink", "/etc/passwd", self.server.maildir(ALICE) + "/x")):
+            with self.subTest(attempt):
+                result = self.alice.do(*attempt)
+                self.assertIn(result, (DIED, "EACCES") if SANDBOXED
+                              else (DIED, "EACCES", "EPERM", "ESRCH"))
+                self.assertEqual(bob.do("getpid"), theirs)
+                if result == DIED:
+                    self.alice.close()
+                    self.wait_for_end(ALICE)
+                    self.alice = puppet_session(self.server, ALICE, PASSWORD)
+        bob.close()
+
+    def test_no_word_to_anybody(self):
+        """Nobody listens to a session: its gate has gone, its channel with it, and an
+        identity or a verdict from it reaches neither auth nor another session's parent."""
+        for octets in (hold.identity(BOB, self.server.maildir(BOB)), hold.ready(2, 1000),
+                       hold.login(BOB, PASSWORD), hold.baton()):
+            with self.subTest(octets[1]):
+                self.assertIn(self.alice.send(octets), ("EPIPE", "EBADF", "ECONNRESET", DIED))
+        self.assertEqual(len(pids(self.server, "pop3-session")), 2)
+
+    def test_death_is_one_users_affair(self):
+        bob = puppet_session(self.server, BOB, PASSWORD)
+        if SANDBOXED:
+            self.assertEqual(self.alice.do("fork", "-"), DIED)
+        self.assertGreater(bob.do("getpid"), 1)
+        bob.close()
+        self.assertEqual(len(os.listdir(self.server.maildir(BOB) + "/new")), 2)
+
+
+if __name__ == "__main__":
+    main()
