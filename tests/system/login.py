@@ -320,8 +320,11 @@ class Policy(unittest.TestCase):
         tls.pass_(PASSWORD)
         uids = {}
         for pid in children(server.process.pid):
-            with open(f"/proc/{pid}/status") as f:
-                status = f.read()
+            try:
+                with open(f"/proc/{pid}/status") as f:
+                    status = f.read()
+            except FileNotFoundError:
+                continue  # one of the logins before, which has just ended
             uid = re.search(r"^Uid:\t(\d+)\t(\d+)\t(\d+)", status, re.M).groups()
             uids.setdefault(program_of(pid), set()).add(uid)
         ident = lambda name: (subprocess.check_output(["id", "-u", name], text=True).strip(),) * 3
