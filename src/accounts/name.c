@@ -1,10 +1,12 @@
 /*
  * name: the form of an account's name. Runs as root in auth, on octets that a
- * stranger sent: no allocation, no locale, every octet looked at. See name.h for
- * what is let through and why.
+ * stranger sent: no locale, every octet looked at, before and after it was prepared
+ * (which may make a full-width '/' a real one). See name.h for what is let through
+ * and why.
  */
 #include "accounts/name.h"
 
+#include "accounts/saslprep.h"
 #include <errno.h>
 
 /* One code point off the front of *s; -1 when it is not well-formed (RFC 3629). */
@@ -66,16 +68,26 @@ static bool name_good(struct span raw)
 
 int account_name(struct span raw, char name[ACCOUNT_NAME_MAX + 1])
 {
+	char text[SASLPREP_MAX];
+	struct span prepared;
 	name[0] = '\0';
-	if (!name_good(raw) || span_to_text(raw, name, ACCOUNT_NAME_MAX + 1) < 0) {
+	if (!name_good(raw) || saslprep(raw, text, &prepared) < 0 ||
+		!name_good(prepared) ||
+		span_to_text(prepared, name, ACCOUNT_NAME_MAX + 1) < 0) {
 		errno = EINVAL;
 		return -1;
 	}
-	for (size_t i = span_find(raw, '@'); i < raw.n; i++) {
+	for (size_t i = span_find(prepared, '@'); i < prepared.n; i++) {
 		if (name[i] >= 'A' && name[i] <= 'Z')
 			name[i] = (char)(name[i] + ('a' - 'A'));
 	}
 	return 0;
+}
+
+bool account_name_is(struct span raw, const char *name)
+{
+	char normal[ACCOUNT_NAME_MAX + 1];
+	return account_name(raw, normal) == 0 && span_is_nocase(span_str(normal), name);
 }
 
 struct span account_local(const char *name)

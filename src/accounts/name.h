@@ -11,12 +11,13 @@
 enum { ACCOUNT_NAME_MAX = 255 }; /* octets, as LOGIN_NAME_MAX */
 
 /*
- * Writes the normal form of raw into name: the part behind '@' (the domain) in
- * lower case (ASCII), all else as it is. Returns 0; or -1, name empty and
+ * Writes the normal form of raw into name: prepared (saslprep.h), the part behind '@'
+ * (the domain) in lower case (ASCII). Returns 0; or -1, name empty and
  * errno EINVAL, unless raw is
  *   1 to ACCOUNT_NAME_MAX octets of valid UTF-8 (RFC 3629)
  *   without control characters (C0, DEL, C1), '/' or blanks at either end,
- *   with at most one '@', and neither part around it empty or beginning with '.'.
+ *   with at most one '@', and neither part around it empty or beginning with '.',
+ * and is so when it is prepared, too.
  * So no name or part of one is "", ".", ".." or a hidden file, or leaves its
  * directory.
  *
@@ -24,6 +25,9 @@ enum { ACCOUNT_NAME_MAX = 255 }; /* octets, as LOGIN_NAME_MAX */
  * the store compares them so and answers with the name as it was created.
  */
 int account_name(struct span raw, char name[ACCOUNT_NAME_MAX + 1]);
+
+/* Is raw, in any form, that name in normal form? */
+bool account_name_is(struct span raw, const char *name);
 
 /* The part before '@' (all of it when there is none) and the part behind it
  * (empty when there is none) of a name in normal form: %n and %d. */

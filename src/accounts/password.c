@@ -3,9 +3,14 @@
  * in the postern command. Argon2id is libsodium's; crypt(3) is libxcrypt's, and the
  * salted SHA forms are libcrypto's digests, both only for hashes that an
  * administrator imported. A hash that cannot be read is nobody's password.
+ *
+ * A password has up to two forms: prepared (saslprep.h), of which our hashes are, and
+ * as it came, of which another server's may be. Of a wrong one both are tried, whoever
+ * the account is, so that the work depends on the client's octets alone.
  */
 #include "accounts/password.h"
 
+#include "accounts/saslprep.h"
 #include "base/secret.h"
 #include "postern/login.h"
 
@@ -39,20 +44,25 @@ int password_init(void)
 
 int password_hash(struct span password, char hash[PASSWORD_HASH_MAX + 1])
 {
+	char text[SASLPREP_MAX];
+	struct span prepared;
 	hash[0] = '\0';
 	if (!password.n || password.n > LOGIN_PASSWORD_MAX ||
 		memchr(password.p, 0, password.n)) {
 		errno = EINVAL;
 		return -1;
 	}
-	if (crypto_pwhash_str(hash, (const char *)password.p, password.n, ARGON_PASSES,
-		    ARGON_MEMORY) == 0)
-		return 0;
+	(void)saslprep(password, text, &prepared);
+	int result = crypto_pwhash_str(
+		hash, (const char *)prepared.p, prepared.n, ARGON_PASSES, ARGON_MEMORY);
+	explicit_bzero(text, sizeof(text));
 	errno = ENOMEM;
-	return -1;
+	return result == 0 ? 0 : -1;
 }
 
-bool password_nobody(struct span password)
+/* --- one form ------------------------------------------------------------- */
+
+static bool nobody(struct span password)
 {
 	/* The hash of nothing anyone knows: salt and tag are drawn each time. */
 	unsigned char salt[crypto_pwhash_SALTBYTES], tag[32], drawn[32];
@@ -121,13 +131,13 @@ static size_t digest_kind(const char *hash)
 	return i;
 }
 
-bool password_verify(const char *hash, struct span password)
+static bool verify(const char *hash, struct span password)
 {
-	char text[LOGIN_PASSWORD_MAX + 1];
+	char text[SASLPREP_MAX];
 	size_t kind = digest_kind(hash);
 	if ((hash[0] != '$' && kind == DIGESTS) ||
 		span_to_text(password, text, sizeof(text)) < 0)
-		return password_nobody(span_head(password, LOGIN_PASSWORD_MAX));
+		return nobody(span_head(password, LOGIN_PASSWORD_MAX));
 	bool good;
 	if (kind < DIGESTS)
 		good = digest_verify(
@@ -138,6 +148,31 @@ bool password_verify(const char *hash, struct span password)
 		good = crypt_verify(hash, text);
 	explicit_bzero(text, sizeof(text));
 	return good;
+}
+
+/* --- both forms ----------------------------------------------------------- */
+
+/* hash NULL: nobody's. */
+static bool verify_forms(const char *hash, struct span password)
+{
+	char text[SASLPREP_MAX];
+	struct span prepared;
+	(void)saslprep(password, text, &prepared);
+	bool good = hash ? verify(hash, prepared) : nobody(prepared);
+	if (!good && !span_eq(prepared, password))
+		good = hash ? verify(hash, password) : nobody(password);
+	explicit_bzero(text, sizeof(text));
+	return good;
+}
+
+bool password_verify(const char *hash, struct span password)
+{
+	return verify_forms(hash, password);
+}
+
+bool password_nobody(struct span password)
+{
+	return verify_forms(NULL, password);
 }
 
 bool password_needs_rehash(const char *hash)
@@ -205,54 +240,4 @@ int password_import(struct span given, char hash[PASSWORD_HASH_MAX + 1])
 	hash[0] = '\0';
 	errno = EINVAL;
 	return -1;
-}
-
-/* --- app passwords ------------------------------------------------------- */
-
-/* 32 letters and digits without 0, 1, l and o: 5 bits each. */
-static const char alphabet[] = "abcdefghijkmnpqrstuvwxyz23456789";
-
-enum { APP_CHARACTERS = 24, APP_GROUP = 4 };
-
-_Static_assert(sizeof(alphabet) == 32 + 1, "5 bits a character");
-
-void app_password_draw(char text[APP_PASSWORD_TEXT + 1])
-{
-	size_t n = 0;
-	for (int i = 0; i < APP_CHARACTERS; i++) {
-		if (i && i % APP_GROUP == 0)
-			text[n++] = '-';
-		text[n++] = alphabet[randombytes_uniform(32)];
-	}
-	text[n] = '\0';
-}
-
-/* Its characters in lower case without blanks and hyphens. 0, or -1. */
-static int app_password_plain(struct span password, char plain[APP_CHARACTERS])
-{
-	size_t n = 0;
-	for (size_t i = 0; i < password.n; i++) {
-		unsigned char c = password.p[i];
-		if (c == '-' || c == ' ')
-			continue;
-		if (c >= 'A' && c <= 'Z')
-			c = (unsigned char)(c + ('a' - 'A'));
-		if (!c || !strchr(alphabet, c) || n == APP_CHARACTERS)
-			return -1;
-		plain[n++] = (char)c;
-	}
-	return n == APP_CHARACTERS ? 0 : -1;
-}
-
-int app_password_hash(struct span password, unsigned char hash[APP_PASSWORD_HASH])
-{
-	static const unsigned char purpose[16] = "postern app 1";
-	char plain[APP_CHARACTERS];
-	int result = app_password_plain(password, plain);
-	if (result == 0)
-		crypto_generichash(hash, APP_PASSWORD_HASH,
-			(const unsigned char *)plain, sizeof(plain), purpose,
-			sizeof(purpose));
-	explicit_bzero(plain, sizeof(plain));
-	return result;
 }

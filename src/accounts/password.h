@@ -15,14 +15,15 @@ enum { PASSWORD_HASH_MAX = 255 }; /* octets, without NUL */
 int password_init(void);
 
 /*
- * An Argon2id hash with a fresh salt ("$argon2id$..."). 0, or -1 with errno
- * (ENOMEM; EINVAL: empty, a NUL in it, or longer than LOGIN_PASSWORD_MAX).
+ * An Argon2id hash with a fresh salt ("$argon2id$...") of the prepared form
+ * (saslprep.h). 0, or -1 with errno (ENOMEM; EINVAL: empty, a NUL in it, or longer than
+ * LOGIN_PASSWORD_MAX).
  */
 int password_hash(struct span password, char hash[PASSWORD_HASH_MAX + 1]);
 
 /*
- * Is it the password of that hash? An empty or unknown hash is nobody's, and
- * costs as much as password_nobody().
+ * Is it the password of that hash, prepared or as it came? An empty or unknown hash is
+ * nobody's, and costs as much as password_nobody().
  */
 bool password_verify(const char *hash, struct span password);
 

@@ -8,6 +8,7 @@
  */
 #include "accounts/scram.h"
 
+#include "accounts/saslprep.h"
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -44,11 +45,15 @@ static int derive(struct scram_keys *keys, const EVP_MD *md, struct span passwor
 
 int scram_derive(struct scram_keys *keys, enum scram_hash hash, struct span password)
 {
-	const EVP_MD *md = digest_of(hash);
+	char text[SASLPREP_MAX];
+	struct span prepared;
 	*keys = (struct scram_keys){ .hash = hash, .iterations = SCRAM_ITERATIONS };
 	keys->size = hash == SCRAM_SHA_1 ? 20 : 32;
 	randombytes_buf(keys->salt, sizeof(keys->salt));
-	if (derive(keys, md, password) == 0)
+	(void)saslprep(password, text, &prepared);
+	int result = derive(keys, digest_of(hash), prepared);
+	explicit_bzero(text, sizeof(text));
+	if (result == 0)
 		return 0;
 	scram_wipe(keys);
 	errno = ENOMEM;

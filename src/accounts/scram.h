@@ -30,8 +30,8 @@ struct scram_keys {
 };
 
 /*
- * Derives the keys of a password with a fresh salt. Text outside of ASCII is taken
- * as it comes: SASLprep (RFC 4013) is the caller's. 0, or -1 with errno ENOMEM.
+ * Derives the keys of a password, prepared (saslprep.h), with a fresh salt. 0, or -1
+ * with errno ENOMEM.
  */
 int scram_derive(struct scram_keys *keys, enum scram_hash hash, struct span password);
 

@@ -14,6 +14,7 @@
 
 #include "base/blake2b.h"
 #include "base/die.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "ipc/fdpass.h"
 #include "postern/abi.h"
@@ -23,9 +24,10 @@
 #include <errno.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { UNPROVEN_NICE = 10 };
+enum { UNPROVEN_NICE = 10, CROWD_MS = 5000, CROWD_PAUSE_MS = 5 };
 
 /* --- the log line ------------------------------------------------------------- */
 
@@ -100,6 +102,19 @@ static void complete(struct identity *identity, const struct claim *claim)
 		bug("a TLS description that was decoded does not fit");
 }
 
+/* The kernel counts the descriptors that are under way in all processes of one user,
+ * and root is many: a crowd elsewhere passes. */
+static int send_patiently(struct span message, const int *fds, size_t n)
+{
+	const struct timespec pause = { .tv_nsec = 1000000L * CROWD_PAUSE_MS };
+	int64_t deadline = io_now() + CROWD_MS;
+	int result;
+	while ((result = fdpass_send(FD_AUTH_SESSION, message, fds, n, 0)) < 0 &&
+		errno == ETOOMANYREFS && io_now() < deadline)
+		nanosleep(&pause, NULL);
+	return result;
+}
+
 static void send_identity(const struct claim *claim)
 {
 	const struct identity *identity = &claim->identity;
@@ -113,7 +128,7 @@ static void send_identity(const struct claim *claim)
 	identity_encode(&message, identity);
 	if (!buf_ok(&message))
 		bug("an identity that does not fit");
-	if (fdpass_send(FD_AUTH_SESSION, buf_span(&message), fds, n, 0) < 0)
+	if (send_patiently(buf_span(&message), fds, n) < 0)
 		die(EXIT_TEMPORARY, "connection=%llu: the session parent does not hear",
 			(unsigned long long)identity->connection);
 }

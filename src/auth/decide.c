@@ -187,7 +187,7 @@ static enum source_result decide_external(
 	if (found == 0)
 		return source_refuse(claim, "certificate");
 	struct span wanted = claim->login->name;
-	if (wanted.n && !span_eq(wanted, span_str(claim->name)))
+	if (wanted.n && !account_name_is(wanted, claim->name))
 		return source_refuse(claim, "authzid");
 	return decide_authorize(auth, claim, source);
 }

@@ -5,6 +5,8 @@
  */
 #include "auth/decide.h"
 
+#include "accounts/name.h"
+
 #include <time.h>
 
 /* RFC 7628 section 3.2.2; Google's form for XOAUTH2. One text for every reason. */
@@ -20,6 +22,15 @@ static enum source_result explain(struct claim *claim, enum source_result result
 	return RESULT_MORE;
 }
 
+/* A name that is another one when it is prepared may be somebody else's at the issuer:
+ * no token of his opens an account here. */
+static bool is_another(const char *account)
+{
+	char normal[ACCOUNT_NAME_MAX + 1];
+	return account_name(span_str(account), normal) == 0 &&
+	       !span_is_nocase(span_str(account), normal);
+}
+
 static enum source_result check(
 	struct auth *auth, struct claim *claim, struct source **source)
 {
@@ -27,7 +38,9 @@ static enum source_result check(
 	char account[LOGIN_NAME_MAX + 1];
 	claim->reason = token_account(
 		&auth->memory.issuers, login->secret, (int64_t)time(NULL), account);
-	if (!claim->reason && login->name.n && !span_is_nocase(login->name, account))
+	if (!claim->reason && is_another(account))
+		claim->reason = "token";
+	if (!claim->reason && login->name.n && !account_name_is(login->name, account))
 		claim->reason = "authzid";
 	if (claim->reason)
 		return RESULT_REFUSED;

@@ -117,17 +117,16 @@ int record_secret(struct record *record, uint64_t connection, struct secret *sec
 				     "a sealed secret does not open with the key file");
 }
 
-/* Names that differ in case are one account, with one salt; so are fakes. */
+/* Names of one account have one salt; so have fakes. */
 static int fake_keys(struct record *record, struct span login, enum scram_hash hash,
 	struct scram_keys *keys)
 {
-	unsigned char name[ACCOUNT_NAME_MAX];
-	struct span shown = span_head(login, sizeof(name));
-	for (size_t i = 0; i < shown.n; i++) {
-		unsigned char c = shown.p[i];
-		name[i] = c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c;
-	}
-	return store_scram_fake(record->store, span_of(name, shown.n), hash, keys);
+	char name[ACCOUNT_NAME_MAX + 1];
+	bool normal = account_name(login, name) == 0;
+	for (char *c = name; *c; c++)
+		*c = (char)(*c >= 'A' && *c <= 'Z' ? *c | 0x20 : *c);
+	return store_scram_fake(
+		record->store, normal ? span_str(name) : login, hash, keys);
 }
 
 int record_scram(struct record *record, uint64_t connection, struct span login,

@@ -6,12 +6,10 @@
  * so that no answer comes sooner than another. Fails: a database that cannot be read is
  * RESULT_FAULT; it never makes a name "unknown".
  */
-#include "auth/apop.h"
-#include "auth/cram.h"
+#include "auth/sqlite.h"
+
 #include "auth/owner.h"
-#include "auth/source.h"
 #include "auth/template.h"
-#include "base/io.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -40,75 +38,6 @@ static enum source_holds holds(struct source *source, struct claim *claim)
 	if (!claim->beside)
 		claim->beside = record;
 	return HOLDS_NO;
-}
-
-/* --- passwords and digests -------------------------------------------------------- */
-
-static struct remember_claim to_remember(
-	const struct source *source, const struct claim *claim)
-{
-	const struct account *account = &source->record.account;
-	return (struct remember_claim){
-		.source = source->place,
-		.account = span_of(&account->id, sizeof(account->id)),
-		.stamp = span_of(&account->stamp, sizeof(account->stamp)),
-		.password = claim->login->secret,
-		.peer = &claim->facts->peer,
-	};
-}
-
-static bool main_password(struct source *source, struct claim *claim)
-{
-	struct record *record = &source->record;
-	const struct account *account = &record->account;
-	const struct remember *remember = &claim->memory->remember;
-	struct span password = claim->login->secret;
-	struct remember_claim what = to_remember(source, claim);
-	int64_t now = io_now() / 1000;
-	bool possible = account->main_password && account->hash[0] != '\0';
-	if (possible && remember_knows(remember, &what, now))
-		return true;
-	claim->worked = true;
-	if (!possible)
-		return password_nobody(password);
-	record->rehash = password_verify(account->hash, password);
-	if (record->rehash)
-		remember_add(remember, &what, now);
-	return record->rehash;
-}
-
-static enum source_result verify_password(struct source *source, struct claim *claim)
-{
-	int app = record_find_app(
-		&source->record, claim->facts->connection, claim->login->secret);
-	if (app < 0)
-		return RESULT_FAULT;
-	if (app == 1 || main_password(source, claim))
-		return RESULT_ACCEPTED;
-	return source_refuse(claim, "password");
-}
-
-static enum source_result verify_digest(struct source *source, struct claim *claim,
-	bool (*fits)(struct span challenge, struct span secret, struct span digest))
-{
-	struct secret secret;
-	if (record_secret(&source->record, claim->facts->connection, &secret) < 0)
-		return RESULT_FAULT;
-	bool same = fits(span_str(claim->facts->challenge), secret_span(&secret),
-		claim->login->secret);
-	secret_wipe(&secret);
-	return same ? RESULT_ACCEPTED : source_refuse(claim, "password");
-}
-
-static enum source_result verify_secret(struct source *source, struct claim *claim)
-{
-	if (source_is_password(claim->login->mechanism))
-		return verify_password(source, claim);
-	if (claim->login->mechanism == LOGIN_APOP)
-		return verify_digest(source, claim, apop_verify);
-	if (claim->login->mechanism == LOGIN_CRAM_MD5)
-		return verify_digest(source, claim, cram_verify);
-	return source_refuse(claim, "mechanism");
 }
 
 /* --- identity --------------------------------------------------------------------- */
@@ -171,7 +100,7 @@ static enum source_result authorize(struct source *source, struct claim *claim)
 
 static enum source_result verify(struct source *source, struct claim *claim)
 {
-	enum source_result result = verify_secret(source, claim);
+	enum source_result result = sqlite_verify(source, claim);
 	if (result == RESULT_FAULT)
 		return result;
 	const char *reason = record_limit(&source->record, &claim->facts->peer);

@@ -339,6 +339,8 @@ def test_tokens(users, issuer, auth):
             ("token", issuer.token(email="")),
             ("token", issuer.token(email=None, sub=None)),
             ("unknown", issuer.token(email="jim@example.org")),
+            # full-width: at the issuer it may be somebody else's
+            ("token", issuer.token(email="\uff4aoe@example.org")),
             ("unknown", issuer.token(email="../joe@example.org")),
             # no signature, a MAC with the public key as its secret, another's
             ("token", issuer.token({"alg": "none"}, lambda text: b"")),

@@ -19,11 +19,11 @@ CRYPTO = {"libcrypto"}
 NEEDED = {
     "posternd": set(),
     "pop3-gate": CRYPTO | {"libssl"},
-    "postern-auth": CRYPTO | {"libpam", "libsqlite3", "libsodium", "libcrypt", "libjwt",
-                               "libjansson"},
+    "postern-auth": CRYPTO | {"libpam", "libsqlite3", "libsodium", "libcrypt", "libidn",
+                               "libjwt", "libjansson"},
     "pop3-session": None,
     "postern-keeper": CRYPTO,
-    "postern": CRYPTO | {"libsqlite3", "libsodium", "libcrypt"},
+    "postern": CRYPTO | {"libsqlite3", "libsodium", "libcrypt", "libidn"},
 }
 WARM = {"pop3-gate", "postern-auth", "pop3-session"}
 

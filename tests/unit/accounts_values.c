@@ -4,6 +4,7 @@
 #include "accounts/name.h"
 #include "accounts/network.h"
 #include "accounts/password.h"
+#include "accounts/saslprep.h"
 #include "accounts/scram.h"
 #include "accounts/seal.h"
 
@@ -32,10 +33,8 @@ Test(values, names)
 		size_t n;	  /* 0: strlen */
 		const char *name; /* NULL: refused */
 	} cases[] = {
-		{ "joe", 0, "joe" },
-		{ "Joe", 0, "Joe" },
-		{ "Joe@Example.ORG", 0, "Joe@example.org" },
-		{ "a b", 0, "a b" },
+		{ "joe", 0, "joe" }, { "Joe", 0, "Joe" },
+		{ "Joe@Example.ORG", 0, "Joe@example.org" }, { "a b", 0, "a b" },
 		{ "j\xc3\xb6"
 		  "e@b\xc3\xbc"
 		  "cher.example",
@@ -44,40 +43,51 @@ Test(values, names)
 			"e@b\xc3\xbc"
 			"cher.example" },
 		{ "joe+tag@example.org", 0, "joe+tag@example.org" },
-		{ "%n%s", 0, "%n%s" },
-		{ "a..b", 0, "a..b" },
-		{ "", 0, NULL },
-		{ "@", 0, NULL },
-		{ "@example.org", 0, NULL },
-		{ "joe@", 0, NULL },
-		{ "joe@a@b", 0, NULL },
-		{ ".", 0, NULL },
-		{ "..", 0, NULL },
-		{ ".joe", 0, NULL },
-		{ "joe@.", 0, NULL },
-		{ "joe@..", 0, NULL },
-		{ "joe@.example", 0, NULL },
-		{ "..@example", 0, NULL },
-		{ "../joe", 0, NULL },
-		{ "a/b", 0, NULL },
-		{ "joe@a/b", 0, NULL },
-		{ "/joe", 0, NULL },
-		{ " joe", 0, NULL },
-		{ "joe ", 0, NULL },
-		{ "joe @x", 0, NULL },
-		{ "joe@ x", 0, NULL },
-		{ "a\nb", 0, NULL },
-		{ "a\x7f", 0, NULL },
-		{ "a\0b", 3, NULL },
-		{ "\0", 1, NULL },
+		{ "%n%s", 0, "%n%s" }, { "a..b", 0, "a..b" }, { "", 0, NULL },
+		{ "@", 0, NULL }, { "@example.org", 0, NULL }, { "joe@", 0, NULL },
+		{ "joe@a@b", 0, NULL }, { ".", 0, NULL }, { "..", 0, NULL },
+		{ ".joe", 0, NULL }, { "joe@.", 0, NULL }, { "joe@..", 0, NULL },
+		{ "joe@.example", 0, NULL }, { "..@example", 0, NULL },
+		{ "../joe", 0, NULL }, { "a/b", 0, NULL }, { "joe@a/b", 0, NULL },
+		{ "/joe", 0, NULL }, { " joe", 0, NULL }, { "joe ", 0, NULL },
+		{ "joe @x", 0, NULL }, { "joe@ x", 0, NULL }, { "a\nb", 0, NULL },
+		{ "a\x7f", 0, NULL }, { "a\0b", 3, NULL }, { "\0", 1, NULL },
 		{ "a\xc2\x85", 0, NULL },	  /* C1 */
 		{ "a\xc0\xaf", 0, NULL },	  /* overlong '/' */
 		{ "a\xe0\x80\xaf", 0, NULL },	  /* overlong '/' */
 		{ "a\xed\xa0\x80", 0, NULL },	  /* surrogate */
 		{ "a\xf4\x90\x80\x80", 0, NULL }, /* above U+10FFFF */
 		{ "a\xc3", 0, NULL },		  /* cut off */
-		{ "a\xff", 0, NULL },
-		{ "\xf0\x9f\x93\xac", 0, "\xf0\x9f\x93\xac" },
+		{ "a\xff", 0, NULL }, { "\xf0\x9f\x93\xac", 0, "\xf0\x9f\x93\xac" },
+		/* prepared */
+		{ "jo\xcc\x88"
+		  "e@bu\xcc\x88"
+		  "cher.Example",
+			0,
+			"j\xc3\xb6"
+			"e@b\xc3\xbc"
+			"cher.example" },
+		{ "\xef\xbc\xaa\xef\xbd\x8f\xef\xbd\x85", 0, "Joe" }, /* full width */
+		{ "joe@x\xef\xbc\x8eORG", 0, "joe@x.org" },
+		{ "j\xc2\xado"
+		  "e",
+			0, "joe" }, /* soft hyphen */
+		{ "\xd7\x90\xd7\x91"
+		  "1@x",
+			0,
+			"\xd7\x90\xd7\x91"
+			"1@x" }, /* both directions */
+		{ "a\xef\xbc\x8f"
+		  "b",
+			0, NULL },			 /* a full-width '/' */
+		{ "\xef\xbc\x8e\xef\xbc\x8e", 0, NULL }, /* ".." */
+		{ "x@y\xef\xbc\xa0z", 0, NULL },	 /* a second '@' */
+		{ "\xc2\xa0joe", 0, NULL },		 /* a blank in front */
+		{ "\xc2\xad", 0, NULL },		 /* nothing */
+		{ "\xe2\x80\xae"
+		  "eoj",
+			0, NULL },	     /* turned around */
+		{ "\xee\x80\x80", 0, NULL }, /* private use */
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char name[ACCOUNT_NAME_MAX + 1];
@@ -103,6 +113,63 @@ Test(values, name_parts)
 	cr_expect(span_is(account_domain("joe@example.org"), "example.org"));
 	cr_expect(span_is(account_local("joe"), "joe"));
 	cr_expect_eq(account_domain("joe").n, 0);
+}
+
+Test(values, name_that_grows)
+{
+	/* 22 octets become 33 each: 11 of them fit before and not after. */
+	char raw[ACCOUNT_NAME_MAX + 1] = "", name[ACCOUNT_NAME_MAX + 1];
+	for (int i = 0; i < 11; i++)
+		strcat(raw, "\xef\xb7\xba");
+	cr_expect_eq(account_name(span_str(raw), name), -1);
+	cr_expect_str_eq(name, "");
+}
+
+/* --- SASLprep ------------------------------------------------------------ */
+
+/* RFC 4013 section 3, and what we add. */
+Test(values, prepared)
+{
+	static const struct {
+		const char *raw, *prepared; /* NULL: refused, as it came */
+	} cases[] = {
+		{ "I\xc2\xadX", "IX" },
+		{ "user", "user" },
+		{ "USER", "USER" },
+		{ "\xc2\xaa", "a" },
+		{ "\xe2\x85\xa8", "IX" },
+		{ "\x07", "\x07" }, /* ASCII is the caller's to judge */
+		{ "\xd8\xa7\x31", "\xd8\xa7\x31" },
+		{ "\xc2\xa0x\xe3\x80\x80", " x " },
+		{ "pass\xe2\x80\xa8word", NULL },
+		{ "\xc2\xad", NULL },
+		{ "\xe9t\xe9", NULL }, /* ISO 8859-1 */
+		{ "", "" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[SASLPREP_MAX];
+		struct span got;
+		int result = saslprep(span_str(cases[i].raw), text, &got);
+		cr_expect_eq(result, cases[i].prepared ? 0 : -1, "case %zu", i);
+		cr_expect(span_is(got,
+				  cases[i].prepared ? cases[i].prepared : cases[i].raw),
+			"case %zu", i);
+	}
+}
+
+Test(values, prepared_to_the_end_of_the_room)
+{
+	char raw[SASLPREP_MAX], text[SASLPREP_MAX];
+	struct span got;
+	memset(raw, 'x', sizeof(raw));
+	memcpy(raw, "\xc2\xaa", 2);
+	cr_expect_eq(saslprep(span_of(raw, SASLPREP_MAX - 1), text, &got), 0);
+	cr_expect_eq(got.n, SASLPREP_MAX - 2);
+	for (int i = 0; i < LOGIN_PASSWORD_MAX / 3; i++)
+		memcpy(raw + 3 * i, "\xef\xb7\xba", 3);
+	cr_expect_eq(
+		saslprep(span_of(raw, LOGIN_PASSWORD_MAX / 3 * 3), text, &got), -1);
+	cr_expect_eq(got.n, LOGIN_PASSWORD_MAX / 3 * 3);
 }
 
 /* --- networks ------------------------------------------------------------ */
@@ -249,6 +316,32 @@ Test(values, password_of_nobody)
 	cr_expect_not(verify("$", "x"));
 	cr_expect_not(verify("$argon2id$", "x"));
 	cr_expect_not(verify("{SSHA}", ""));
+}
+
+#define COMPOSED   "p\xc3\xa4ss"
+#define DECOMPOSED "pa\xcc\x88ss"
+
+Test(values, password_in_either_form)
+{
+	char hash[PASSWORD_HASH_MAX + 1];
+	cr_assert_eq(password_hash(span_str(DECOMPOSED), hash), 0);
+	cr_expect(verify(hash, COMPOSED));
+	cr_expect(verify(hash, DECOMPOSED));
+	cr_expect_not(verify(hash, "pass"));
+	cr_assert_eq(password_hash(span_str("\xe9t\xe9"), hash), 0);
+	cr_expect(verify(hash, "\xe9t\xe9"));
+	cr_expect_not(verify(hash, "\xc3\xa9t\xc3\xa9"));
+	/* Another server hashed what the client sent: openssl passwd -6. */
+	cr_assert_eq(
+		password_import(
+			span_str("{SHA512-CRYPT}"
+				 "$6$saltsalt$Z20lgvKmh7xYTIuglQ3DcidCLPKoH4F8qPztu2Rp/"
+				 "ZP.H4.G4oWVL6dT4DYFQQnUpgXMjufgPI1AHZE/7Th9K0"),
+			hash),
+		0);
+	cr_expect(verify(hash, DECOMPOSED));
+	cr_expect_not(verify(hash, COMPOSED));
+	cr_expect_not(verify(hash, "pass"));
 }
 
 Test(values, app_passwords)
