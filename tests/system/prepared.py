@@ -1,13 +1,12 @@
 """Names and passwords outside of ASCII: composed or decomposed, by whichever mechanism, a
 client that prepares them (GNU SASL) and one that sends what it was given (curl)."""
 
-import os
 import poplib
-import tempfile
 import unicodedata
 import unittest
 
-from server import Server, main, message, run, INSIDE
+import fetchers
+from server import Server, main, message
 
 MAIL = [message(1)]
 # of each: the form at `postern user add`
@@ -40,19 +39,11 @@ def spellings():
 
 
 class Prepared(unittest.TestCase):
-    def curl(self, how, name, password, check=True, source="127.0.0.1"):
-        with tempfile.TemporaryDirectory(dir=os.environ[INSIDE]) as home:
-            with open(os.path.join(home, "netrc"), "w", encoding="utf-8") as f:
-                f.write(f'machine localhost login "{name}" password "{password}"\n')
-            return run("curl", "-sS", "--cacert", server.chain, "--interface", source,
-                       "--netrc-file", os.path.join(home, "netrc"), "--login-options", how,
-                       f"pop3s://localhost:{server.port('pop3s')}/1", check=check)
-
     def test_curl(self):
         for how in ("AUTH=PLAIN", "AUTH=LOGIN"):
             for name, password in spellings():
-                self.assertIn(b"Subject: number 1",
-                              self.curl(how, name, password).stdout)
+                got = fetchers.curl(server, name, password, "--login-options", how)
+                self.assertIn(b"Subject: number 1", got)
 
     def test_user_and_pass(self):
         for name, password in spellings():
@@ -63,28 +54,13 @@ class Prepared(unittest.TestCase):
             self.assertEqual(client.stat()[0], 1)
             client.quit()
 
-    def mpop(self, method, name, password):
-        with tempfile.TemporaryDirectory(dir=os.environ[INSIDE]) as home:
-            out, rc = (os.path.join(home, x) for x in ("out", "rc"))
-            with open(os.path.join(home, "password"), "w", encoding="utf-8") as f:
-                f.write(password + "\n")
-            with open(rc, "w", encoding="utf-8") as f:
-                f.write("defaults\naccount x\nhost localhost\n"
-                        f"port {server.port('pop3s')}\ntls on\ntls_starttls off\n"
-                        f"tls_trust_file {server.chain}\nauth {method}\nuser {name}\n"
-                        f"passwordeval \"cat {home}/password\"\n"
-                        f"delivery mbox {out}\nkeep on\nuidls_file {home}/uidls\n")
-            os.chmod(rc, 0o600)
-            run("mpop", "-q", "-C", rc, "x", env=dict(os.environ, HOME=home, LANG="C.UTF-8"))
-            with open(out, "rb") as f:
-                self.assertIn(b"Subject: number 1", f.read())
-
     def test_mpop(self):
         """By GNU SASL, which prepares both."""
         for i, method in enumerate(("scram-sha-1", "scram-sha-256", "cram-md5", "plain")):
             for name, password in list(spellings())[i % 2::2]:
                 with self.subTest(method=method, name=name, password=password):
-                    self.mpop(method, name, password)
+                    self.assertIn(b"Subject: number 1",
+                                  fetchers.mpop(server, method, name, password))
 
     def test_other_letters_are_others(self):
         name, password = ACCOUNTS["NFC"]
