@@ -12,7 +12,8 @@ import stat
 import time
 import unittest
 
-from server import INSIDE, Server, add_unix_user, main, message, put_maildir, put_mbox
+from server import (INSIDE, Server, add_unix_user, children, main, message, program_of,
+                    put_maildir, put_mbox)
 
 PASSWORD = "secret"
 ALICE, BOB = "alice@example.org", "bob@example.org"
@@ -140,8 +141,18 @@ class Planted(unittest.TestCase):
             client.quit()
         except poplib.error_proto:
             pass
+        self.wait_for_end()
         self.assertLess(time.monotonic() - began, SOON + SOON)
         return served, None
+
+    def wait_for_end(self):
+        """Sizes are kept after the client has had its answer; what a test plants next
+        is to stay as planted."""
+        deadline = time.monotonic() + SOON
+        while [program_of(pid) for pid in children(server.process.pid)].count(
+                "pop3-session") > 1:
+            self.assertLess(time.monotonic(), deadline)
+            server.read_log(0.02)
 
     def hidden(self, served):
         return [each for each in served if HIDDEN in each]
