@@ -94,6 +94,14 @@ static enum place_result by_template(
 	return result == PLACE_FOUND ? fill_path(source, NULL, identity) : result;
 }
 
+/* Is the caller the one whose mail the source's template speaks of? */
+static bool may_own(const struct source_setup *source)
+{
+	struct owner owner;
+	return source->owner[0] == '\0' ||
+	       (owner_find(source->owner, &owner) == 1 && owner.uid == getuid());
+}
+
 static enum place_result look_up(struct store *store, const struct source_setup *source,
 	const char *name, struct identity *identity)
 {
@@ -117,25 +125,39 @@ static enum place_result find_virtual(
 	if (store_open(&store, source->argument, STORE_READ) == 0)
 		result = look_up(store, source, name, identity);
 	else if (errno == EACCES && geteuid() != 0)
-		result = by_template(source, name, identity);
+		result = may_own(source) ? by_template(source, name, identity)
+					 : PLACE_HIDDEN;
 	else
 		result = fault(name, store_fault(store));
 	store_close(store);
 	return result;
 }
 
+static enum place_result find_in(
+	const struct source_setup *source, const char *name, struct identity *identity)
+{
+	return source->kind == SOURCE_PAM ? find_system(source, name, identity)
+					  : find_virtual(source, name, identity);
+}
+
 enum place_result place_find(
 	const struct config *config, const char *name, struct identity *identity)
 {
 	enum place_result result = PLACE_NONE;
+	const struct source_setup *hidden = NULL;
 	*identity = (struct identity){ 0 };
 	for (size_t i = 0; i < config->sources_n && result == PLACE_NONE; i++) {
-		const struct source_setup *source = &config->sources[i];
-		result = source->kind == SOURCE_PAM
-				 ? find_system(source, name, identity)
-				 : find_virtual(source, name, identity);
+		result = find_in(&config->sources[i], name, identity);
+		if (result != PLACE_HIDDEN)
+			continue;
+		hidden = &config->sources[i];
+		result = PLACE_NONE;
 	}
-	return result;
+	if (result != PLACE_NONE || !hidden)
+		return result;
+	cli_error("'%s' may be in %s, which the caller may not read", name,
+		hidden->argument);
+	return PLACE_FAULT;
 }
 
 int place_become(const struct identity *identity)

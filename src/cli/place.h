@@ -11,13 +11,15 @@
 
 enum place_result {
 	PLACE_FOUND,
-	PLACE_NONE,  /* no source has the name; nothing is printed */
-	PLACE_FAULT, /* printed */
+	PLACE_NONE,   /* no source has the name; nothing is printed */
+	PLACE_FAULT,  /* printed */
+	PLACE_HIDDEN, /* of one source: the caller can't see whether it has the name */
 };
 
 /*
- * Fills account, uid, gid, groups, maildrop and path_name of *identity. Who is not
- * root and may not read an account database gets what its template says of the name.
+ * Fills account, uid, gid, groups, maildrop and path_name of *identity. The
+ * owner of an account database's mail who may not read the database gets what its
+ * template says of the name; for others the next source is asked.
  */
 enum place_result place_find(
 	const struct config *config, const char *name, struct identity *identity);

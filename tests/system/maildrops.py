@@ -104,11 +104,24 @@ class Maildrops(unittest.TestCase):
     def test_mbox_as_the_user(self):
         # What /var/mail's owner made before: the user may write it.
         open("/var/mail/homer", "x").close()
+        self.addCleanup(os.unlink, "/var/mail/homer")
         shutil.chown("/var/mail/homer", "homer", "mail")
         self.deliver("homer", message(1), user="homer")
         client = self.login("homer")
         self.assertEqual(client.stat()[0], 1)
         client.quit()
+
+    def test_a_database_that_the_caller_may_not_read(self):
+        """It may have the name, so a name that no other statement has is kept for later."""
+        self.server.accounts.reverse()
+        self.server.write_config()
+        open("/var/mail/homer", "x").close()
+        self.addCleanup(os.unlink, "/var/mail/homer")
+        shutil.chown("/var/mail/homer", "homer", "mail")
+        self.deliver("homer", message(1), user="homer")
+        self.assertNotEqual(os.stat("/var/mail/homer").st_size, 0)
+        self.assertIn("users.db", self.deliver(JOE, message(1), user="homer", code=75))
+        self.deliver(JOE, message(1), user="_postmail")
 
     def test_refusals(self):
         self.assertIn("no account", self.deliver("nobody@example.org", b"", code=67))
