@@ -13,11 +13,18 @@
  *   quit      one login; DELE of every second message (pipelined); the time of QUIT
  *   idle      COUNT connections that say nothing, until standard input ends
  *   sessions  COUNT logged-in sessions that say nothing, until standard input ends
+ *   slow      COUNT connections that each say an octet every 10 seconds, never a line,
+ *             until standard input ends
+ *
+ * Client i comes from an address of its own, 127.1.0.1 on, because servers limit the
+ * connections of one source.
  */
 #include "peer.h"
 
 #include <err.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +42,7 @@ static struct account accounts[ACCOUNTS_MAX];
 static size_t accounts_n;
 static struct peer_target target;
 static unsigned clients, count;
-static atomic_uint next_login;
+static atomic_uint next_login, resumed;
 static double *latencies;
 
 static double now(void)
@@ -61,7 +68,7 @@ static void read_accounts(const char *path)
 
 static struct peer *new_peer(void)
 {
-	struct peer *peer = malloc(sizeof(*peer));
+	struct peer *peer = calloc(1, sizeof(*peer));
 	if (!peer)
 		err(1, "malloc");
 	return peer;
@@ -69,9 +76,11 @@ static struct peer *new_peer(void)
 
 static void *login_client(void *argument)
 {
-	const struct account *account = argument;
+	unsigned client = (unsigned)(uintptr_t)argument;
+	const struct account *account = &accounts[client % accounts_n];
 	struct peer *peer = new_peer();
 	SSL_SESSION *session = NULL;
+	peer->source = client + 1;
 	for (;;) {
 		unsigned i = atomic_fetch_add(&next_login, 1);
 		if (i >= count)
@@ -84,6 +93,8 @@ static void *login_client(void *argument)
 		peer_command(peer, "QUIT");
 		peer_ok(peer);
 		latencies[i] = now() - start;
+		if (peer->ssl && SSL_session_reused(peer->ssl))
+			atomic_fetch_add(&resumed, 1);
 		peer_close(peer);
 	}
 	SSL_SESSION_free(session);
@@ -105,17 +116,18 @@ static void login(void)
 		err(1, "calloc");
 	double start = now();
 	for (unsigned i = 0; i < clients; i++)
-		if (pthread_create(&threads[i], NULL, login_client,
-			    &accounts[i % accounts_n]) != 0)
+		if (pthread_create(
+			    &threads[i], NULL, login_client, (void *)(uintptr_t)i) != 0)
 			errx(1, "pthread_create");
 	for (unsigned i = 0; i < clients; i++)
 		pthread_join(threads[i], NULL);
 	double seconds = now() - start;
 	qsort(latencies, count, sizeof(*latencies), by_size);
 	printf("{\"logins\": %u, \"seconds\": %.6f, \"per_second\": %.3f, "
-	       "\"p50_ms\": %.4f, \"p99_ms\": %.4f}\n",
+	       "\"p50_ms\": %.4f, \"p99_ms\": %.4f, \"resumed\": %u}\n",
 		count, seconds, count / seconds, latencies[count / 2] * 1e3,
-		latencies[(size_t)((double)(count - 1) * 0.99)] * 1e3);
+		latencies[(size_t)((double)(count - 1) * 0.99)] * 1e3,
+		atomic_load(&resumed));
 }
 
 static unsigned begin(struct peer *peer)
@@ -228,26 +240,40 @@ static void quit(void)
 	printf("{\"deleted\": %u, \"quit_ms\": %.3f}\n", deleted, ms);
 }
 
-static void hold(bool logged_in)
+/* Until standard input ends, an octet every 10 seconds on each (n may be 0). */
+static void wait_for_end(const int *fds, unsigned n)
+{
+	struct pollfd input = { .fd = 0, .events = POLLIN };
+	char octet;
+	printf("{\"held\": %u}\n", count);
+	fflush(stdout);
+	for (;;) {
+		int ready = poll(&input, 1, 10000);
+		if (ready > 0 && read(0, &octet, 1) <= 0)
+			return;
+		for (unsigned i = 0; ready == 0 && i < n; i++)
+			if (write(fds[i], "U", 1) < 0)
+				continue; /* the server has had enough of it */
+	}
+}
+
+static void hold(bool logged_in, bool slow)
 {
 	struct peer *peer = new_peer();
 	int *fds = calloc(count, sizeof(*fds));
 	SSL **ssls = calloc(count, sizeof(*ssls));
-	char end_of_input;
 	if (!fds || !ssls)
 		err(1, "calloc");
 	for (unsigned i = 0; i < count; i++) {
 		const struct account *account = &accounts[i % accounts_n];
+		peer->source = i + 1;
 		peer_open(peer, &target, NULL);
 		if (logged_in)
 			peer_login(peer, account->user, account->password);
 		fds[i] = peer->fd;
 		ssls[i] = peer->ssl;
 	}
-	printf("{\"held\": %u}\n", count);
-	fflush(stdout);
-	while (read(0, &end_of_input, 1) > 0)
-		;
+	wait_for_end(fds, slow ? count : 0);
 	/* The connections end with the process. */
 	free(ssls);
 	free(fds);
@@ -280,6 +306,7 @@ int main(int argc, char **argv)
 	clients = number(argv[5], CLIENTS_MAX);
 	count = number(argv[6], COUNT_MAX);
 	read_accounts(argv[7]);
+	signal(SIGPIPE, SIG_IGN);
 	if (strcmp(action, "login") == 0)
 		login();
 	else if (strcmp(action, "retr") == 0)
@@ -291,9 +318,11 @@ int main(int argc, char **argv)
 	else if (strcmp(action, "quit") == 0)
 		quit();
 	else if (strcmp(action, "idle") == 0)
-		hold(false);
+		hold(false, false);
 	else if (strcmp(action, "sessions") == 0)
-		hold(true);
+		hold(true, false);
+	else if (strcmp(action, "slow") == 0)
+		hold(false, true);
 	else
 		errx(2, "%s is no action", action);
 	return 0;

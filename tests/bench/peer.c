@@ -36,6 +36,17 @@ static void peer_tls(
 		errx(1, "TLS handshake failed");
 }
 
+static void peer_bind(const struct peer *peer)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(0x7f010000u + (peer->source & 0xffff)) };
+	int one = 1;
+	/* The port is chosen at connect(2), when all four halves are known. */
+	setsockopt(peer->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	if (bind(peer->fd, (struct sockaddr *)&from, sizeof(from)) < 0)
+		err(1, "bind");
+}
+
 static void peer_connect(struct peer *peer, const struct peer_target *target)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
@@ -47,6 +58,8 @@ static void peer_connect(struct peer *peer, const struct peer_target *target)
 	if (peer->fd < 0)
 		err(1, "socket");
 	setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (peer->source)
+		peer_bind(peer);
 	if (connect(peer->fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		err(1, "connect");
 }

@@ -26,6 +26,7 @@ enum { PEER_BUFFER = 256 * 1024 };
 struct peer {
 	int fd;
 	SSL *ssl;
+	unsigned source; /* 0: any address; n: the n-th of 127.1.0.0/16 */
 	size_t at, held;
 	char buffer[PEER_BUFFER];
 };
