@@ -173,7 +173,10 @@ enum source_result talk_authenticate(struct talk *talk)
 
 enum source_result talk_account(struct talk *talk)
 {
-	return judge(talk, pam_acct_mgmt(talk->pam, PAM_DISALLOW_NULL_AUTHTOK));
+	int code = pam_acct_mgmt(talk->pam, PAM_DISALLOW_NULL_AUTHTOK);
+	/* Said of the account by modules like pam_nologin: no password was wrong. */
+	return code == PAM_AUTH_ERR ? source_refuse(talk->claim, "denied")
+				    : judge(talk, code);
 }
 
 enum source_result talk_owner(struct talk *talk, struct owner *owner)

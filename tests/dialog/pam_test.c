@@ -6,7 +6,8 @@
  *   echo           asks with echo
  *   map=NAME       PAM_USER becomes NAME
  *   delay          asks for a delay of 30 s, and fails
- *   block=SECONDS  sleeps before anything else
+ *   block=SECONDS  sleeps before anything else, whichever function it is
+ *   crash          dies
  *   pause=MS       the same in milliseconds
  *   say=TEXT       a message for the user
  *   fault          the service behind it is down
@@ -51,18 +52,27 @@ static int ask(pam_handle_t *pam, const char *wanted, int style)
 	return same ? PAM_SUCCESS : PAM_AUTH_ERR;
 }
 
-int pam_sm_authenticate(pam_handle_t *pam, int flags, int argc, const char **argv)
+/* What any of the functions may be told to do first. */
+static void begin(pam_handle_t *pam, int argc, const char **argv, const char *function)
 {
 	const char *text;
-	int result = PAM_SUCCESS;
-	(void)flags;
-	record(pam, value(argc, argv, "record="), "authenticate");
+	record(pam, value(argc, argv, "record="), function);
 	if ((text = value(argc, argv, "block=")))
 		sleep((unsigned)atoi(text));
 	if ((text = value(argc, argv, "pause=")))
 		usleep((useconds_t)atoi(text) * 1000);
 	if ((text = value(argc, argv, "say=")))
 		pam_info(pam, "%s", text);
+	if (value(argc, argv, "crash"))
+		abort();
+}
+
+int pam_sm_authenticate(pam_handle_t *pam, int flags, int argc, const char **argv)
+{
+	const char *text;
+	int result = PAM_SUCCESS;
+	(void)flags;
+	begin(pam, argc, argv, "authenticate");
 	if (value(argc, argv, "fault"))
 		return PAM_AUTHINFO_UNAVAIL;
 	text = value(argc, argv, "prompts=");
@@ -89,20 +99,20 @@ int pam_sm_setcred(pam_handle_t *pam, int flags, int argc, const char **argv)
 int pam_sm_acct_mgmt(pam_handle_t *pam, int flags, int argc, const char **argv)
 {
 	(void)flags;
-	record(pam, value(argc, argv, "record="), "account");
+	begin(pam, argc, argv, "account");
 	return value(argc, argv, "fault") ? PAM_AUTHINFO_UNAVAIL : PAM_SUCCESS;
 }
 
 int pam_sm_open_session(pam_handle_t *pam, int flags, int argc, const char **argv)
 {
 	(void)flags;
-	record(pam, value(argc, argv, "record="), "open");
+	begin(pam, argc, argv, "open");
 	return value(argc, argv, "fault") ? PAM_SESSION_ERR : PAM_SUCCESS;
 }
 
 int pam_sm_close_session(pam_handle_t *pam, int flags, int argc, const char **argv)
 {
 	(void)flags;
-	record(pam, value(argc, argv, "record="), "close");
+	begin(pam, argc, argv, "close");
 	return PAM_SUCCESS;
 }

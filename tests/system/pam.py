@@ -1,32 +1,23 @@
-"""PAM in depth through the whole server: sessions around mail sessions, modules that
-block, accounts that have expired, what modules say."""
+"""What PAM answers and what the client hears: accounts and passwords that have expired,
+modules that fail, what modules say, how long it all takes."""
 
 import os
-import signal
 import time
 import unittest
 
-from server import Server, add_unix_user, children, main, message, program_of, put_mbox, \
-    run, BUILD, INSIDE, PATIENCE
-
-MODULE = os.path.join(os.path.abspath(BUILD), "tests/dialog/pam_test.so")
-
-
-def service(text):
-    with open("/etc/pam.d/postern-test", "w", encoding="ascii") as f:
-        f.write(text)
+from pam_service import MODULE, SERVICE, service, usual
+from server import Server, add_unix_user, main, message, put_mbox, run
 
 
 def setUpModule():
-    global server, record
-    record = os.path.join(os.environ[INSIDE], "record")
+    global server
     for name in ("unixjoe", "expired"):
         add_unix_user(name, "secret")
         put_mbox(f"/var/mail/{name}", [message(1)], name)
     run("chage", "-E", "1", "expired")
     usual()
     server = Server(accounts=[], settings="pam-session on\nlimits per-source 2000")
-    server.accounts = ["pam:postern-test mbox:/var/mail/%u",
+    server.accounts = [f"pam:{SERVICE} mbox:/var/mail/%u",
                        f"sqlite:{server.database} maildir:{server.mail}/%n owner _postmail"]
     server.write_config()
     for name in ("virtual", "disabled"):
@@ -39,95 +30,112 @@ def tearDownModule():
     server.stop()
 
 
-def usual():
-    service("auth required pam_unix.so\naccount required pam_unix.so\n"
-            f"session required {MODULE} record={record}\n")
+class Answers(unittest.TestCase):
+    """What is the client's fault is [AUTH], what is ours [SYS/TEMP]; PAM's words are for
+    the log."""
 
+    number = 0
 
-def until(true):
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"it does not come true; log:\n{server.read_log()}")
-        server.read_log(0.02)
-
-
-class Sessions(unittest.TestCase):
     def setUp(self):
         usual()
-        if os.path.exists(record):
-            os.unlink(record)
+        Answers.number += 1
+        self.source = f"127.0.9.{Answers.number}"
 
-    def lines(self):
-        if not os.path.exists(record):
-            return []
-        with open(record, encoding="ascii") as f:
-            return [line.split()[0] for line in f]
-
-    def login(self, **how):
-        client = server.poplib(**how)
-        client.user("unixjoe")
-        client.pass_("secret")
-        self.assertEqual(self.lines(), ["open"])
-        self.assertEqual(client.stat()[0], 1)
-        return client
-
-    def closed(self):
-        until(lambda: self.lines() == ["open", "close"])
-
-    def test_quit(self):
-        for how in ({}, {"kind": "pop3s"}):
-            client = self.login(**how)
-            time.sleep(0.2)
-            self.assertEqual(self.lines(), ["open"])
-            client.quit()
-            self.closed()
-            os.unlink(record)
-
-    def test_line_that_drops(self):
-        client = self.login()
+    def refused(self, reason, code="AUTH", name="unixjoe", password="secret"):
+        client = server.poplib(source=self.source)
+        client.user(name)
+        with self.assertRaisesRegex(Exception, r"-ERR \[%s\]" % code) as caught:
+            client.pass_(password)
         client.close()
-        self.closed()
+        server.expect(rb'v1 refused [^\n]*account="%s" [^\n]*source=%s [^\n]*reason=%s\n' % (
+            name.encode(), self.source.encode(), reason.encode()))
+        return str(caught.exception)
 
-    def test_session_that_is_killed(self):
-        client = self.login()
-        sessions = [pid for pid in children(server.process.pid)
-                    if program_of(pid) == "pop3-session" and owner(pid) != 0]
-        self.assertEqual(len(sessions), 1)
-        os.kill(sessions[0], signal.SIGKILL)
-        self.closed()
-        client.close()
-
-    def test_no_process_stays(self):
-        for _ in range(5):
-            self.login().quit()
-            self.closed()
-            os.unlink(record)
-        until(lambda: len([pid for pid in children(server.process.pid)
-                           if program_of(pid) == "postern-auth"]) == 1)
-
-
-def owner(pid):
-    return os.stat(f"/proc/{pid}").st_uid
-
-
-class Modules(unittest.TestCase):
-    def test_blocked_for_30_seconds(self):
-        service(f"auth required {MODULE} password=secret block=30 record={record}2\n"
-                "account required pam_permit.so\n")
-        slow = server.poplib(source="127.0.2.1")
-        slow.user("unixjoe")
-        slow.sock.sendall(b"PASS secret\r\n")
-        until(lambda: os.path.exists(record + "2"))
-        usual()
-        began = time.monotonic()
-        client = server.poplib()
-        client.user("unixjoe")
+    def accepted(self, name):
+        client = server.poplib(source=self.source)
+        client.user(name)
         client.pass_("secret")
         client.quit()
-        self.assertLess(time.monotonic() - began, 15)
-        slow.close()
 
+    def user(self, name, *change):
+        add_unix_user(name, "secret")
+        put_mbox(f"/var/mail/{name}", [message(1)], name)
+        self.accepted(name)
+        run(*change)
+
+    def test_account_expired(self):
+        self.refused("expired", name="expired")
+        # only who knows the password learns it from the log, nobody from the reply
+        self.assertEqual(self.refused("password", name="expired", password="wrong"),
+                         self.refused("password", password="wrong"))
+
+    def test_password_expired(self):
+        self.user("mustchange", "chage", "-d", "0", "mustchange")
+        self.refused("password-expired", name="mustchange")
+        self.user("tooold", "chage", "-d", "2001-01-01", "-M", "10", "tooold")
+        self.refused("password-expired", name="tooold")
+        self.user("wayold", "chage", "-d", "2001-01-01", "-M", "10", "-I", "1", "wayold")
+        self.refused("password-expired|expired", name="wayold")
+
+    def test_locked(self):
+        self.user("locked", "passwd", "-l", "locked")
+        self.refused("password", name="locked")
+        run("passwd", "-u", "locked")
+        self.accepted("locked")
+
+    def test_a_password_that_will_expire(self):
+        """pam_unix tells the user: it is for the log."""
+        since = len(server.read_log())
+        self.user("soon", "chage", "-d", str(time.strftime(
+            "%Y-%m-%d", time.gmtime(time.time() - 86400 * 5))), "-M", "10", "-W", "7", "soon")
+        self.accepted("soon")
+        server.expect(rb'PAM says="Warning: your password will expire in \d day', since)
+
+    def test_nologin(self):
+        service("auth required pam_unix.so\naccount requisite pam_nologin.so\n"
+                "account required pam_unix.so\n")
+        with open("/etc/nologin", "w", encoding="ascii") as f:
+            f.write("moving to another building\n")
+        try:
+            self.assertNotIn("building", self.refused("denied"))
+            server.expect(rb'PAM says="moving to another building')
+        finally:
+            os.unlink("/etc/nologin")
+
+    def test_denied(self):
+        service("auth required pam_unix.so\naccount required pam_deny.so\n")
+        self.refused("denied|expired")
+
+    def test_module_without_an_answer(self):
+        for line in (f"auth required {MODULE} fault=1\n",
+                     f"auth required {MODULE} crash\n",
+                     "auth required /nonexistent/module.so\n",
+                     "auth required pam_permit.so\n",  # asks for no password
+                     f"auth required pam_unix.so\naccount required {MODULE} fault=1\n",
+                     f"auth required pam_unix.so\naccount required {MODULE} crash\n",
+                     "auth required pam_unix.so\naccount required pam_unix.so\n"
+                     f"session required {MODULE} fault=1\n",
+                     "auth required pam_unix.so\naccount required pam_unix.so\n"
+                     f"session required {MODULE} crash\n"):
+            with self.subTest(service=line):
+                service(line)
+                client = server.poplib(source=self.source)
+                client.user("unixjoe")
+                with self.assertRaisesRegex(Exception, r"-ERR \[SYS/TEMP\]"):
+                    client.pass_("secret")
+                # the connection goes on, and so does the server
+                usual()
+                client.user("unixjoe")
+                client.pass_("secret")
+                client.quit()
+
+    def test_words(self):
+        service(f"auth required {MODULE} say=for_the_log password=x\n")
+        self.assertNotIn("for_the_log", self.refused("password"))
+        server.expect(rb'PAM says="for_the_log"')
+
+
+class Times(unittest.TestCase):
     def test_refusals_take_the_same_time(self):
         """Whatever auth had to do: a hash, a module that takes its time, or both."""
         service(f"auth required {MODULE} password=secret pause=250\n"
@@ -149,25 +157,6 @@ class Modules(unittest.TestCase):
             if turn >= 2 and max(taken.values()) - min(taken.values()) < 0.2:
                 return
         self.fail(taken)
-
-    def test_expired(self):
-        usual()
-        client = server.poplib(source="127.0.2.2")
-        client.user("expired")
-        with self.assertRaisesRegex(Exception, r"\[AUTH\]"):
-            client.pass_("secret")
-        server.expect(rb'account="expired" .* reason=expired')
-        client.close()
-
-    def test_fault_and_words(self):
-        service(f"auth required {MODULE} say=for_the_log fault=1\n")
-        client = server.poplib(source="127.0.2.3")
-        client.user("unixjoe")
-        with self.assertRaisesRegex(Exception, r"\[SYS/TEMP\]") as caught:
-            client.pass_("secret")
-        self.assertNotIn("for_the_log", str(caught.exception))
-        server.expect(rb'PAM says="for_the_log"')
-        client.close()
 
 
 if __name__ == "__main__":
