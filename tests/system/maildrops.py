@@ -147,6 +147,28 @@ class Maildrops(unittest.TestCase):
         self.assertEqual(len(os.listdir(os.path.join(there, "new"))), 1)
         self.deliver("x", message(1), "--maildrop", f"maildir:{there}", code=64)
 
+    def test_a_directory_that_may_only_be_passed(self):
+        """As README's /var/lib/postern, mode 711; what may not be passed is named."""
+        os.mkdir("/run/passed", 0o711)
+        self.addCleanup(shutil.rmtree, "/run/passed")
+        os.mkdir("/run/passed/mail", 0o700)
+        shutil.chown("/run/passed/mail", "_postmail", "_postmail")
+        for kind in ("maildir", "mbox"):
+            self.deliver("x", message(1), "--maildrop",
+                         f"{kind}:/run/passed/mail/{kind}/joe", user="_postmail")
+        os.chmod("/run/passed", 0o700)
+        for kind in ("maildir", "mbox"):
+            said = self.deliver("x", message(1), "--maildrop",
+                                f"{kind}:/run/passed/mail/{kind}/joe", user="_postmail",
+                                code=75)
+            self.assertIn("enter /run/passed/mail: Permission denied", said)
+        os.chmod("/run/passed", 0o711)
+        os.chmod("/run/passed/mail/maildir/joe/cur", 0)
+        said = self.deliver("x", message(1), "--maildrop",
+                            "maildir:/run/passed/mail/maildir/joe", user="_postmail",
+                            code=75)
+        self.assertIn("enter /run/passed/mail/maildir/joe/cur: Permission denied", said)
+
     def test_full_disk_is_temporary(self):
         small = os.path.join(self.server.mail, "example.org")
         os.makedirs(small)
