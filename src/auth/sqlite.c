@@ -156,12 +156,17 @@ static uint32_t offer(const struct source *source, uint32_t *all)
 	return read ? offer_of(&held) : SOURCE_PASSWORDS;
 }
 
-/* Creates a missing database and migrates an older one; a trial does neither. */
+/* Creates a missing database and migrates an older one; a trial does neither. A full
+ * disk is no reason not to read. */
 static int try_open(const struct source *source)
 {
 	struct store *store;
 	enum store_mode mode = source->check ? STORE_READ : STORE_CREATE;
 	int result = store_open(&store, source->setup->argument, mode);
+	if (result < 0 && errno == ENOSPC) {
+		store_close(store);
+		result = store_open(&store, source->setup->argument, STORE_LOGIN);
+	}
 	bool will_be_made = source->check && (errno == ENOENT || errno == EPROTO);
 	if (result < 0 && !will_be_made)
 		log_line("%s", store ? store_fault(store) : "no memory");
