@@ -176,9 +176,10 @@ class Server:
         client.gone()
         return said
 
-    def login(self, path, kind=hold.MAILDIR, early=b"", **identity):
+    def login(self, path, kind=hold.MAILDIR, early=b"", patience=hold.PATIENCE, **identity):
         """To the baton; early: what the client has sent before it."""
         client, verdict = self.begin(path, kind, **identity)
+        verdict.settimeout(patience)
         client.send(early)
         said = hold.verdict_decode(hold.receive(verdict))
         assert said.kind == hold.VERDICT_READY, said
