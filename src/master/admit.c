@@ -89,6 +89,13 @@ bool master_plaintext(const struct config *config, const struct netaddr *peer,
 	return config->plaintext == PLAINTEXT_ALWAYS;
 }
 
+/* What one /48 may have: whoever has one address of IPv6 has thousands of /64. */
+static uint32_t share_of_network(const struct config *config)
+{
+	uint32_t quarter = config->connections / 4;
+	return quarter > config->per_source ? quarter : config->per_source;
+}
+
 static void admit(struct master *m, int client, enum listener_kind kind,
 	const struct netaddr *peer, const struct netaddr *local)
 {
@@ -99,6 +106,9 @@ static void admit(struct master *m, int client, enum listener_kind kind,
 		why = "too many connections";
 	else if (source && source->connections > config->per_source)
 		why = "too many connections from your address";
+	else if (source && source->wide &&
+		 source->wide->connections > share_of_network(config))
+		why = "too many connections from your network";
 	struct row *row = source && !why ? row_new(&m->rows, &m->timers) : NULL;
 	if (!row) {
 		if (source)

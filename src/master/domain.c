@@ -69,6 +69,14 @@ static _Noreturn void become(
 	die(EXIT_TEMPORARY, "cannot start %s", path);
 }
 
+/* A few messages, each with its descriptors, may be under way; the others wait in the
+ * master, which knows whose turn it is. For the kernel this is a hint about octets. */
+static void narrow(int control)
+{
+	const int octets = 8192;
+	(void)setsockopt(control, SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
+}
+
 int domain_start(struct domain *domain, const struct domain_launch *launch)
 {
 	int pair[2];
@@ -90,6 +98,7 @@ int domain_start(struct domain *domain, const struct domain_launch *launch)
 	domain->started = io_now();
 	/* A program that is gone already is found when it is reaped. */
 	(void)fdpass_send(pair[0], launch->setup, NULL, 0, MSG_DONTWAIT);
+	narrow(pair[0]);
 	return 0;
 }
 

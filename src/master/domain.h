@@ -27,6 +27,8 @@ enum domain_state {
 	DOMAIN_READY,
 };
 
+enum { ERRAND_GOOD, ERRAND_OTHER, ERRAND_CLASSES };
+
 struct row;
 struct generation;
 
@@ -40,8 +42,12 @@ struct domain {
 	struct timer timer;
 	int64_t started;
 	unsigned deaths; /* at birth, one after the other */
-	/* Rows that it could not take an order for yet. */
-	struct row *errand_first, *errand_last;
+	/* Rows that it could not take an order for yet: of sources with good logins,
+	 * and all others. Their turns alternate. */
+	struct errand_list {
+		struct row *first, *last;
+	} errands[ERRAND_CLASSES];
+	unsigned errand_turn;
 };
 
 /* What a warm parent is started with. */

@@ -172,20 +172,34 @@ static void enlist(struct row *row, struct domain *d)
 {
 	if (row->errand[d->kind].listed)
 		return;
+	bool good = source_is_good(row->source, io_now());
+	struct errand_list *list = &d->errands[good ? ERRAND_GOOD : ERRAND_OTHER];
 	row->errand[d->kind].listed = true;
 	row->errand[d->kind].next = NULL;
-	if (d->errand_last)
-		d->errand_last->errand[d->kind].next = row;
+	if (list->last)
+		list->last->errand[d->kind].next = row;
 	else
-		d->errand_first = row;
-	d->errand_last = row;
+		list->first = row;
+	list->last = row;
+}
+
+/* Whose turn it is, or NULL. */
+static struct errand_list *choose(struct domain *d)
+{
+	for (int i = 0; i < ERRAND_CLASSES; i++) {
+		struct errand_list *list =
+			&d->errands[(d->errand_turn + (unsigned)i) % ERRAND_CLASSES];
+		if (list->first)
+			return list;
+	}
+	return NULL;
 }
 
 static void serve_or_enlist(struct row *row, enum domain_kind kind)
 {
 	struct domain *d = domain_of(row, kind);
 	/* First come, first served: not past the ones that wait. */
-	if (d->errand_first) {
+	if (choose(d)) {
 		enlist(row, d);
 	} else if (serve(row, d) < 0) {
 		bool room = is_full(errno);
@@ -221,15 +235,17 @@ void errand_kill(struct row *row, enum domain_kind kind)
 
 void errand_run(struct domain *d)
 {
-	while (d->errand_first) {
-		struct row *row = d->errand_first;
+	struct errand_list *list;
+	while ((list = choose(d))) {
+		struct row *row = list->first;
 		if (serve(row, d) < 0) {
 			wait_for_room(d, is_full(errno));
 			return;
 		}
-		d->errand_first = row->errand[d->kind].next;
-		if (!d->errand_first)
-			d->errand_last = NULL;
+		d->errand_turn++;
+		list->first = row->errand[d->kind].next;
+		if (!list->first)
+			list->last = NULL;
 		row->errand[d->kind].listed = false;
 		attempt_release(row);
 	}

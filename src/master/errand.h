@@ -2,7 +2,8 @@
  * errand: what the master wants of a warm parent for one row: work (facts and
  * descriptors) or KILL. The master never waits on a warm parent: an order that
  * it cannot take now stays on the domain's list until its channel has room, or until
- * the domain runs again.
+ * the domain runs again. The channel takes a few only: a flood of strangers waits on
+ * the list, where those who are known do not wait behind it.
  */
 #ifndef POSTERN_MASTER_ERRAND_H
 #define POSTERN_MASTER_ERRAND_H

@@ -163,15 +163,18 @@ def put_mbox(path, messages, owner=None):
 
 def children(pid):
     """The processes below pid, all the way down."""
-    below = []
+    parents = {}
     for entry in os.listdir("/proc"):
-        if not entry.isdigit():
-            continue
-        with contextlib.suppress(OSError):
-            with open(f"/proc/{entry}/stat") as f:
-                parent = int(f.read().rpartition(")")[2].split()[1])
-            if parent == pid:
-                below += [int(entry)] + children(int(entry))
+        if entry.isdigit():
+            with contextlib.suppress(OSError), open(f"/proc/{entry}/stat") as f:
+                parents[int(entry)] = int(f.read().rpartition(")")[2].split()[1])
+    below = []
+    for each in sorted(parents):
+        above = parents[each]
+        while above not in (0, pid):
+            above = parents.get(above, 0)
+        if above:
+            below.append(each)
     return below
 
 

@@ -240,10 +240,10 @@ class Killer:
             while state_of(pid)[0] not in "TZ" and time.monotonic() < deadline:
                 pass
             try:
-                served = self.serves(pid)
+                now = time.monotonic()
+                self.killed += [(now, each) for each in self.serves(pid)]
             finally:
                 os.kill(pid, signal.SIGKILL)
-            self.killed += [(time.monotonic(), each) for each in served]
             self.count[kind] = self.count.get(kind, 0) + 1
 
     def turn(self):
