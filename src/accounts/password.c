@@ -137,7 +137,7 @@ static bool verify(const char *hash, struct span password)
 	size_t kind = digest_kind(hash);
 	if ((hash[0] != '$' && kind == DIGESTS) ||
 		span_to_text(password, text, sizeof(text)) < 0)
-		return nobody(span_head(password, LOGIN_PASSWORD_MAX));
+		return false;
 	bool good;
 	if (kind < DIGESTS)
 		good = digest_verify(
@@ -152,15 +152,23 @@ static bool verify(const char *hash, struct span password)
 
 /* --- both forms ----------------------------------------------------------- */
 
+/* What nobody's password costs, on top of a hash that may be a cheap one: no answer
+ * comes sooner than that about a name that does not exist. */
+static bool verify_one(const char *hash, struct span password)
+{
+	if (!hash)
+		return nobody(password);
+	return verify(hash, password) || (!is_argon2(hash) && nobody(password));
+}
+
 /* hash NULL: nobody's. */
 static bool verify_forms(const char *hash, struct span password)
 {
 	char text[SASLPREP_MAX];
 	struct span prepared;
 	(void)saslprep(password, text, &prepared);
-	bool good = hash ? verify(hash, prepared) : nobody(prepared);
-	if (!good && !span_eq(prepared, password))
-		good = hash ? verify(hash, password) : nobody(password);
+	bool good = verify_one(hash, prepared) ||
+		    (!span_eq(prepared, password) && verify_one(hash, password));
 	explicit_bzero(text, sizeof(text));
 	return good;
 }

@@ -61,25 +61,43 @@ static int fake_key(struct store *store, unsigned char key[32])
 	return result;
 }
 
+/* Keys that came from another server may have another count than ours: a name that does
+ * not exist has that of some account, always of the same one. */
+static int fake_iterations(
+	struct store *store, uint64_t drawn, enum scram_hash hash, uint32_t *iterations)
+{
+	struct stmt s;
+	stmt_open(&s, store,
+		"SELECT iterations FROM scram WHERE hash = ?1 AND account >="
+		" ?2 % (SELECT max(id) + 1 FROM account) ORDER BY account LIMIT 1");
+	stmt_bind_int(&s, hash);
+	stmt_bind_int(&s, (int64_t)(drawn >> 1));
+	int got = stmt_step(&s);
+	*iterations = got == 1 ? (uint32_t)stmt_int(&s, 0) : SCRAM_ITERATIONS;
+	stmt_close(&s);
+	return got < 0 ? -1 : 0;
+}
+
 /* The salt has to look drawn and yet be the same whenever the name comes again. */
 int store_scram_fake(struct store *store, struct span login, enum scram_hash hash,
 	struct scram_keys *keys)
 {
-	unsigned char key[32], kind = (unsigned char)hash;
-	*keys = (struct scram_keys){
-		.hash = hash, .iterations = SCRAM_ITERATIONS, .size = scram_size(hash)
-	};
+	unsigned char key[32], kind = (unsigned char)hash, drawn[SCRAM_SALT + 8];
+	uint64_t number;
+	*keys = (struct scram_keys){ .hash = hash, .size = scram_size(hash) };
 	if (fake_key(store, key) < 0)
 		return -1;
 	crypto_generichash_state state;
-	crypto_generichash_init(&state, key, sizeof(key), SCRAM_SALT);
+	crypto_generichash_init(&state, key, sizeof(key), sizeof(drawn));
 	crypto_generichash_update(&state, &kind, 1);
 	crypto_generichash_update(&state, login.p, login.n);
-	crypto_generichash_final(&state, keys->salt, SCRAM_SALT);
+	crypto_generichash_final(&state, drawn, sizeof(drawn));
 	explicit_bzero(key, sizeof(key));
+	memcpy(keys->salt, drawn, SCRAM_SALT);
+	memcpy(&number, drawn + SCRAM_SALT, sizeof(number));
 	randombytes_buf(keys->stored, keys->size);
 	randombytes_buf(keys->server, keys->size);
-	return 0;
+	return fake_iterations(store, number, hash, &keys->iterations);
 }
 
 int scram_put(struct store *store, int64_t account, const struct scram_keys *keys)

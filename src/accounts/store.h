@@ -121,8 +121,8 @@ int store_find_app(struct store *store, const struct account *account,
 int store_scram(struct store *store, const struct account *account,
 	enum scram_hash hash, struct scram_keys *keys);
 
-/* For a login name without keys: the same salt and iterations each time, as an
- * account would have, and keys that no proof fits. */
+/* For a login name without keys: the same salt each time, the iterations of some account,
+ * and keys that no proof fits. */
 int store_scram_fake(struct store *store, struct span login, enum scram_hash hash,
 	struct scram_keys *keys);
 

@@ -276,6 +276,33 @@ def test_descriptors_from_below_are_not_taken(users):
 # --- faults of ours ------------------------------------------------------------------
 
 @with_users
+def test_no_name_is_answered_sooner(users):
+    """Whatever hash an account has: who is refused has cost a hash of ours, at the least."""
+    hashes = {"ssha": "{SSHA}yI6cZwQadOA1e+/f+T+H3eCQQhRzYWx0", "none": None,
+              "sha512": subprocess.run(["openssl", "passwd", "-6", "x"], check=True, text=True,
+                                       stdout=subprocess.PIPE).stdout.strip(), "ours": None}
+    for name, hashed in hashes.items():
+        line = {"name": name}
+        line.update({"hash": hashed} if hashed else {"password": "x"} if name == "ours" else {})
+        users.postern("user", "import", password=json.dumps(line))
+    users.postern("user", "add", "disabled", "--stdin", password="x")
+    users.postern("user", "disable", "disabled")
+    cases = ["unknown", "disabled", *hashes]
+    taken = dict.fromkeys(cases, float("inf"))
+    with Auth([users.source(template="/v/%u")]) as auth:
+        for turn in range(20):
+            for name in cases:
+                number, verdict = auth.attempt(hold.login(name, "wrong"), number=turn * 100 + 7)
+                began = time.monotonic()
+                auth.expect_end(number, EXIT_REFUSED)
+                taken[name] = min(taken[name], time.monotonic() - began)
+                verdict.close()
+            if turn >= 4 and min(taken.values()) > 0.7 * taken["unknown"]:
+                return
+    raise AssertionError(taken)
+
+
+@with_users
 def test_a_damaged_database_is_our_fault(users):
     claim = hold.login("joe@example.org", "tanstaaf")
     with Auth([users.source()]) as auth:

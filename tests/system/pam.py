@@ -23,6 +23,8 @@ def setUpModule():
     for name in ("virtual", "disabled"):
         server.add_user(name, "secret")
     server.command("user", "disable", "disabled")
+    server.command("user", "import", input='{"name": "imported", "hash": "{SSHA}yI6cZwQad'
+                   'OA1e+/f+T+H3eCQQhRzYWx0"}\n')
     server.start()
 
 
@@ -141,7 +143,7 @@ class Times(unittest.TestCase):
         service(f"auth required {MODULE} password=secret pause=250\n"
                 "account required pam_permit.so\n")
         cases = (("unixjoe", "wrong"), ("virtual", "wrong"), ("nobody-here", "wrong"),
-                 ("disabled", "secret"), ("disabled", "wrong"))
+                 ("disabled", "secret"), ("disabled", "wrong"), ("imported", "wrong"))
         taken = dict.fromkeys(cases, float("inf"))
         # A busy machine only adds: what is left of a true difference in the fastest of
         # many turns is a true difference.

@@ -288,6 +288,36 @@ Test(store, scram_of_unknown_names)
 	cr_expect_neq(memcmp(a.salt, b.salt, SCRAM_SALT), 0);
 }
 
+/* So many iterations as accounts have that came from elsewhere. */
+Test(store, scram_of_unknown_names_beside_imported_ones)
+{
+	static const uint32_t counts[] = { 15000, 20000 };
+	size_t seen[2] = { 0 };
+	for (int i = 0; i < 40; i++) {
+		char name[16];
+		snprintf(name, sizeof(name), "joe%d", i);
+		struct account a = added(name);
+		struct credentials c = credentials("x");
+		c.scram[0].iterations = counts[i % 2];
+		cr_assert_eq(edit_credentials(store, &a, &c), 0);
+	}
+	for (int i = 0; i < 100; i++) {
+		struct scram_keys keys, again;
+		char name[16];
+		snprintf(name, sizeof(name), "nobody%d", i);
+		cr_assert_eq(
+			store_scram_fake(store, span_str(name), SCRAM_SHA_256, &keys),
+			0);
+		cr_assert_eq(
+			store_scram_fake(store, span_str(name), SCRAM_SHA_256, &again),
+			0);
+		cr_expect_eq(keys.iterations, again.iterations);
+		seen[keys.iterations == counts[1]]++;
+		cr_expect(keys.iterations == counts[0] || keys.iterations == counts[1]);
+	}
+	cr_expect(seen[0] > 20 && seen[1] > 20, "%zu %zu", seen[0], seen[1]);
+}
+
 Test(store, app_passwords)
 {
 	struct account joe = added("joe"), eve = added("eve");
