@@ -47,6 +47,12 @@ def memory(pid):
         return 0
 
 
+def anonymous(pid):
+    """Kilobytes that a process has written to, be they shared with a child's for now."""
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("RssAnon"))
+
+
 def is_child(pid, of):
     with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as f:
         return int(f.read().rpartition(")")[2].split()[1]) == of
@@ -183,9 +189,9 @@ class Attack(unittest.TestCase):
             print(f"  and from an address never seen {seconds / idle:.1f} times", flush=True)
 
     def grown(self):
-        """{program: kilobytes} of the master and its parents."""
+        """{process: (program, kilobytes)} of the master and its parents."""
         master = self.server.process.pid
-        return {pid: (program_of(pid), memory(pid)) for pid in
+        return {pid: (program_of(pid), anonymous(pid)) for pid in
                 [master] + [p for p in children(master) if is_child(p, master)]}
 
     def assert_flat(self, connections=0):
