@@ -5,11 +5,13 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static _Noreturn void fail(const char *what)
@@ -59,4 +61,43 @@ long kill_at(void (*act)(void *self), void *self, long n)
 	if (waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status))
 		fail("kill");
 	return n;
+}
+
+static uint64_t clock_now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Has the child ended by itself? */
+static bool ended(pid_t pid, int options)
+{
+	int status;
+	pid_t got = waitpid(pid, &status, options);
+	if (got < 0)
+		fail("waitpid");
+	if (got == pid && WIFEXITED(status) && WEXITSTATUS(status) != 0)
+		fail("the process failed by itself");
+	return got == pid;
+}
+
+uint64_t kill_after(void (*act)(void *self), void *self, uint64_t nanoseconds)
+{
+	uint64_t began = clock_now();
+	pid_t pid = fork();
+	if (pid < 0)
+		fail("fork");
+	if (pid == 0) {
+		act(self);
+		_exit(0);
+	}
+	if (nanoseconds == UINT64_MAX)
+		return ended(pid, 0) ? clock_now() - began : 0;
+	while (clock_now() - began < nanoseconds)
+		if (ended(pid, WNOHANG))
+			return clock_now() - began;
+	kill(pid, SIGKILL);
+	ended(pid, 0);
+	return clock_now() - began;
 }

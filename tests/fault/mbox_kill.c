@@ -4,13 +4,15 @@
  * or the one after it, octet for octet, with the mail that was appended in
  * between. In some of the rounds the recovery is killed, too.
  *
- * POSTERN_LONG=1: at random calls of a commit of 100 MB, besides.
+ * POSTERN_LONG=1: at random calls and random instants of a commit of 100 MB, besides.
  */
 #include "fault/fault.h"
 #include "fault/kill.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #ifdef POSTERN_SANITIZERS
 enum { STRIDE = 7 }; /* their processes take long to be born and to die */
@@ -65,18 +67,79 @@ static void every_stop(struct fault *f, const struct fault_case *what, bool appe
 	fault_drop(f);
 }
 
-static void random_stops(struct fault *f, const struct fault_case *what, int rounds)
+/* How long or how many stops a commit lasts, and how many kills were within it. */
+struct span_of_commit {
+	uint64_t nanoseconds;
+	long stops;
+	size_t within;
+};
+
+static void measure(struct fault *f, struct span_of_commit *commits)
 {
-	fault_take(f, what, true);
 	fault_reset(f);
 	fault_open(f, &opened);
-	long stops = kill_at(commit, f, 0);
+	commits->stops = kill_at(commit, f, 0);
 	maildrop_close(opened);
+	fault_reset(f);
+	fault_open(f, &opened);
+	commits->nanoseconds = kill_after(commit, f, UINT64_MAX);
+	maildrop_close(opened);
+}
+
+/* At a random instant of the commit and its recovery, or at a random system call. */
+static void random_round(struct fault *f, struct span_of_commit *commits, bool instant,
+	bool recovery_too)
+{
+	char when[64];
+	double where = (double)rand() / RAND_MAX;
+	uint64_t after = (uint64_t)(where * (double)commits->nanoseconds);
+	long stop = 1 + (long)(where * (double)(commits->stops - 1));
+	fault_reset(f);
+	fault_open(f, &opened);
+	if (instant)
+		kill_after(commit, f, after);
+	else
+		kill_at(commit, f, stop);
+	maildrop_close(opened);
+	commits->within += access(f->journal, F_OK) == 0;
+	fault_deliver(f);
+	if (recovery_too)
+		kill_after(recover, f, after / 2);
+	fault_recover(f, true);
+	snprintf(when, sizeof(when), "killed at %s %llu",
+		instant ? "nanosecond" : "stop",
+		instant ? (unsigned long long)after : (unsigned long long)stop);
+	fault_check(f, when);
+}
+
+static void random_kills(struct fault *f, const struct fault_case *what, int rounds)
+{
+	struct span_of_commit commits = { 0 };
+	fault_take(f, what, true);
+	measure(f, &commits);
 	for (int i = 0; i < rounds; i++)
-		one_round(f, 1 + rand() % stops, i % 4 == 0);
-	printf("%s: %d of %ld stops, before %zu times, after %zu times\n", what->name,
-		rounds, stops, f->seen_before, f->seen_after);
+		random_round(f, &commits, i % 2, i % 8 < 2);
+	if (commits.within < (size_t)rounds / 4)
+		fault_fail(f, "only %zu of %d kills hit the rewrite", commits.within,
+			rounds);
+	printf("%s: %d kills over %ld stops and %.0f ms, %zu within the rewrite: "
+	       "before "
+	       "%zu times, after %zu times, never anything else\n",
+		what->name, rounds, commits.stops, (double)commits.nanoseconds / 1e6,
+		commits.within, f->seen_before, f->seen_after);
 	fault_drop(f);
+}
+
+/* POSTERN_SEED gives the same places again. */
+static void random_kills_all(struct fault *f)
+{
+	const char *given = getenv("POSTERN_SEED");
+	unsigned seed =
+		given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
+	printf("POSTERN_SEED=%u\n", seed);
+	srand(seed);
+	for (size_t i = 0; i < fault_large_n; i++)
+		random_kills(f, &fault_large[i], 200);
 }
 
 int main(void)
@@ -90,8 +153,7 @@ int main(void)
 		every_stop(&f, &fault_small[i], true);
 	}
 	if (getenv("POSTERN_LONG"))
-		for (size_t i = 0; i < fault_large_n; i++)
-			random_stops(&f, &fault_large[i], 100);
+		random_kills_all(&f);
 	fault_end(&f);
 	return 0;
 }
