@@ -29,6 +29,7 @@
 enum {
 	LOCK_RECORD_MAX = 128, /* "v1 PID SINCE CLIENT\n" */
 	LOCK_WAIT = 5000,      /* milliseconds for a holder to end */
+	LOCK_LINGER = 1000,    /* and for one that has not been told to */
 };
 
 static int open_file(int locks, enum maildrop_kind kind, const char *path)
@@ -123,11 +124,11 @@ static int write_record(int fd, const char *client)
 
 #ifdef SYS_pidfd_open
 /*
- * Makes the holder end and waits until it has. The process is held by a
+ * Waits until the holder has ended; makes it, if told to. The process is held by a
  * descriptor that was made while it had the lock, so that no other process
  * which got its number later is ever signalled.
  */
-static int end_holder(int fd)
+static int await_holder(int fd, bool end_it)
 {
 	pid_t pid = holder_pid(fd);
 	if (pid == 0)
@@ -135,16 +136,17 @@ static int end_holder(int fd)
 	int process = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (process < 0)
 		return try_lock(fd);
-	int64_t deadline = io_now() + LOCK_WAIT;
-	if (holder_pid(fd) == pid &&
-		syscall(SYS_pidfd_send_signal, process, SIGTERM, NULL, 0) == 0)
+	int64_t deadline = io_now() + (end_it ? LOCK_WAIT : LOCK_LINGER);
+	if (holder_pid(fd) == pid && (!end_it || syscall(SYS_pidfd_send_signal, process,
+							 SIGTERM, NULL, 0) == 0))
 		io_wait(process, POLLIN, deadline);
 	close(process);
 	return try_lock(fd);
 }
 #else
-static int end_holder(int fd)
+static int await_holder(int fd, bool end_it)
 {
+	(void)end_it;
 	return try_lock(fd); /* there is no safe way to name a process */
 }
 #endif
@@ -159,12 +161,9 @@ int lock_take(int locks, enum maildrop_kind kind, const char *path, const char *
 	int got = try_lock(fd);
 	if (got < 0 && errno == EWOULDBLOCK) {
 		read_holder(fd, holder);
-		if (holder->idle_seconds >= takeover_seconds) {
-			got = end_holder(fd);
-			holder->taken_over = got == 0;
-		} else {
-			errno = EWOULDBLOCK;
-		}
+		bool end_it = holder->idle_seconds >= takeover_seconds;
+		got = await_holder(fd, end_it);
+		holder->taken_over = got == 0 && end_it;
 	}
 	if (got == 0 && write_record(fd, client) == 0)
 		return fd;

@@ -31,6 +31,9 @@ struct lock_holder {
  * that first, any other ends at once and deletes nothing. The holder is the
  * process that the kernel names, held by a pidfd, never what the file says.
  *
+ * Any other holder is waited for a second: a client whose line has dropped is often
+ * back before its old session has noticed.
+ *
  * Returns the descriptor that holds the lock until it is closed (close no
  * other descriptor of that file: record locks die with any); or -1 with errno:
  * EWOULDBLOCK when another session has it and keeps it: *holder says who.
