@@ -40,7 +40,8 @@ enum {
 	FD_AUTH_CLIENT = 5,
 	FD_AUTH_VERDICT = 6, /* inner end */
 	FD_AUTH_WIRE = 7,    /* inner end */
-	FD_AUTH_CHILD_LAST = FD_AUTH_WIRE,
+	FD_AUTH_PARENT = 8,  /* SEQPACKET to the warm parent; only a worker's */
+	FD_AUTH_CHILD_LAST = FD_AUTH_PARENT,
 
 	/* pop3-session, warm parent */
 	FD_SESSION_AUTH = 4,   /* SEQPACKET from auth */

@@ -1,6 +1,6 @@
 /*
  * store: the database file: opening, waiting, faults, statements. Runs as root in auth
- * (one open per attempt, in the forked child) and in the postern command. The file
+ * (one open per attempt, in a child) and in the postern command. The file
  * is trusted as far as its owner is: one that others can write is refused. Fails by
  * -1, errno and a text that names the file; never logs.
  *

@@ -1,6 +1,6 @@
 /*
  * attempt: one claim from the gate to an identity or a refusal. Runs as root in a
- * process of its own that was forked for this claim and ends with it.
+ * process that has this one claim, and nothing left of those before.
  *
  * Trusts: the facts (the master's) and the sources. Distrusts: the one datagram that
  * it reads, which an unprivileged process that talks to strangers has written. It
@@ -224,7 +224,16 @@ static enum exit_code conclude(struct auth *auth, struct claim *claim)
 					: EXIT_REFUSED;
 }
 
-_Noreturn void attempt_run(struct auth *auth)
+/* A worker's next claim finds what a new process would. */
+static void forget(struct auth *auth, struct claim *claim)
+{
+	for (uint32_t i = 0; i < auth->setup.sources_n; i++)
+		record_forget(&auth->sources[i].record);
+	explicit_bzero(claim, sizeof(*claim));
+	explicit_bzero(&auth->facts, sizeof(auth->facts));
+}
+
+int attempt_run(struct auth *auth)
 {
 	unsigned char storage[MESSAGE_MAX + 1];
 	struct login login;
@@ -245,5 +254,9 @@ _Noreturn void attempt_run(struct auth *auth)
 		malformed(&auth->facts, "the claim contradicts the facts");
 	int code = (int)conclude(auth, &claim);
 	explicit_bzero(storage, sizeof(storage));
-	_exit(code);
+	/* PAM's modules leave what they like behind. */
+	if (claim.modules)
+		_exit(code);
+	forget(auth, &claim);
+	return code;
 }

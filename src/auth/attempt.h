@@ -1,5 +1,5 @@
 /*
- * attempt: one claim, received, decided, handed on. An auth child's whole life.
+ * attempt: one claim, received, decided, handed on. What an auth child is for.
  */
 #ifndef POSTERN_AUTH_ATTEMPT_H
 #define POSTERN_AUTH_ATTEMPT_H
@@ -7,13 +7,12 @@
 #include "auth/decide.h"
 
 /*
- * Takes the one LOGIN from FD_AUTH_VERDICT and decides it. Exits:
- *   EXIT_DONE       the identity went to the session parent
- *   EXIT_REFUSED    the client is not who it says
- *   EXIT_MALFORMED  no gate of ours sent that
- *   EXIT_MORE       a challenge went to the gate
- *   EXIT_TEMPORARY  our fault
+ * Takes the one LOGIN from FD_AUTH_VERDICT and decides it. Returns, and keeps nothing
+ * of it; or, where others' code has been at work or something is wrong, exits with, one
+ * of: EXIT_DONE       the identity went to the session parent EXIT_REFUSED    the
+ * client is not who it says EXIT_MALFORMED  no gate of ours sent that EXIT_MORE       a
+ * challenge went to the gate EXIT_TEMPORARY  our fault
  */
-_Noreturn void attempt_run(struct auth *auth);
+int attempt_run(struct auth *auth);
 
 #endif

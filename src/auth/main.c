@@ -4,7 +4,8 @@
  *
  * Runs as: root; without root as whoever started posternd (PAM is then refused).
  * Warm parent: reads no peer's octet, sees facts and descriptors from the master
- * only. One child per claim (attempt.c).
+ * only. The children: one claim after the other (attempt.c); a stranger's claim, and
+ * one that PAM is asked about, has a child of its own.
  * Holds: include/postern/fds.h. Files it opens as root: the account databases with
  * their key files, what PAM's modules and nsswitch.conf(5) name; nothing else.
  *
@@ -28,6 +29,8 @@
 #include <sys/prctl.h>
 #endif
 
+enum { STACK_USED = 256 * 1024 };
+
 static struct auth auth;
 static struct offer offer;
 
@@ -37,11 +40,24 @@ static uint64_t decode(void *self, struct span message)
 	return facts_decode(message, &a->facts) < 0 ? 0 : a->facts.connection;
 }
 
-static _Noreturn void serve(void *self, const int *fds)
+/* The claims of those who have logged in here lately go, one after the other, to a
+ * process that is there already: a fork of this address space costs more than the rest
+ * of a remembered login. A stranger's claim never meets another's. */
+static bool may_share(void *self)
 {
-	if (fdtab_place(FD_AUTH_CLIENT, fds, FACTS_DESCRIPTORS) < 0)
+	const struct auth *a = self;
+	return !a->facts.unproven;
+}
+
+static int serve(void *self, const int *fds)
+{
+	bool worker = fds[FACTS_DESCRIPTORS] >= 0;
+	if (fdtab_place(FD_AUTH_CLIENT, fds, FACTS_DESCRIPTORS + worker) < 0)
 		die(EXIT_TEMPORARY, "the child's descriptors");
-	attempt_run(self);
+	int code = attempt_run(self);
+	/* Only a worker comes to the next claim: what this one left below. */
+	sodium_stackzero(STACK_USED);
+	return code;
 }
 
 static void read_setup(void)
@@ -101,6 +117,8 @@ int main(void)
 		.intake = FD_CONTROL,
 		.descriptors = FACTS_DESCRIPTORS,
 		.decode = decode,
+		.worker = FD_AUTH_PARENT,
+		.may_share = may_share,
 		.child = serve,
 		.tick = follow,
 		.tick_ms = OFFER_TICK_MS,

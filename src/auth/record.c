@@ -162,6 +162,14 @@ void record_used(
 		log_line("%s", store_fault(record->store));
 }
 
+void record_forget(struct record *record)
+{
+	const char *path = record->path;
+	record_close(record);
+	explicit_bzero(record, sizeof(*record));
+	record->path = path;
+}
+
 void record_close(struct record *record)
 {
 	store_close(record->store);

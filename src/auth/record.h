@@ -49,4 +49,7 @@ void record_used(
 
 void record_close(struct record *record);
 
+/* As before the first claim: closed, and nothing of an account in memory. */
+void record_forget(struct record *record);
+
 #endif

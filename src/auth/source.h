@@ -57,6 +57,7 @@ struct claim {
 	struct identity identity;
 	int lifeline;	    /* of a PAM session (vigil.h), for the session; or -1 */
 	const char *reason; /* a stable word of postern-log(7) */
+	bool modules;	    /* PAM's have been at work in this process */
 	bool worked;	    /* a password has been hashed in this attempt */
 	bool logged;	    /* the refusal is in the log already */
 	/* RESULT_MORE */

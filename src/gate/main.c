@@ -65,7 +65,7 @@ static void lay_table(const struct program *p, const int *fds)
 		die(EXIT_TEMPORARY, "sandbox");
 }
 
-static _Noreturn void child(void *self, const int *fds)
+static int child(void *self, const int *fds)
 {
 	struct program *p = self;
 	struct gate *g = &p->gate;

@@ -234,7 +234,7 @@ static void take_over_peer(void)
 		die(EXIT_TEMPORARY, "fcntl");
 }
 
-static _Noreturn void child(void *self, const int *fds)
+static int child(void *self, const int *fds)
 {
 	const struct parent *p = self;
 	struct session session = { .setup = &p->setup,

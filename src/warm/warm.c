@@ -6,6 +6,9 @@
  * auth, root to root); a message that cannot be understood there costs a log line.
  * A peer's octet never comes near it.
  *
+ * Work comes in a fork of its own, or, where the domain lets a child do more than one
+ * piece (auth), to a worker.
+ *
  * Reports are blocking writes: the master never blocks on our channel, so it always
  * comes back to read them; when it is gone the write fails and reporting ends.
  *
@@ -22,6 +25,7 @@
 #include "postern/fds.h"
 #include "postern/report.h"
 #include "warm/children.h"
+#include "warm/workers.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -46,6 +50,7 @@ struct warm {
 	int intake;  /* may be the same descriptor */
 	bool ending; /* SIGTERM came: no more work */
 	int64_t next_tick;
+	struct workers workers;
 };
 
 static void on_signal(int number)
@@ -165,7 +170,7 @@ static void close_all(const int *fds, size_t n)
 			close(fds[i]);
 }
 
-static _Noreturn void become_child(struct warm *w, const int *fds)
+static void default_signals(void)
 {
 	sigset_t none;
 	handle_with(SIGCHLD, SIG_DFL);
@@ -174,15 +179,74 @@ static _Noreturn void become_child(struct warm *w, const int *fds)
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		die(EXIT_TEMPORARY, "sigprocmask");
-	w->work->child(w->work->self, fds);
-	bug("a child that came back");
 }
 
-static void start(struct warm *w, uint64_t connection, int *fds)
+static _Noreturn void become_child(struct warm *w, const int *fds)
 {
-	pid_t pid = children_reserve(&w->children) < 0 ? -1 : fork();
+	default_signals();
+	_exit(w->work->child(w->work->self, fds));
+}
+
+static bool is_complete(const struct warm *w, size_t came)
+{
+	return came >= w->work->descriptors &&
+	       came <= w->work->descriptors + w->work->optional;
+}
+
+static void close_range_of(int first, int behind)
+{
+	for (int fd = first; fd < behind; fd++)
+		close(fd);
+}
+
+/* A worker's life: work, and an octet that says how it ended. It ends when its parent
+ * lets go of it, or when the child's code says that it has served long enough. */
+static void run_worker(void *self, int channel)
+{
+	const struct warm *w = self;
+	const struct warm_work *work = w->work;
+	unsigned char storage[MESSAGE_MAX + 1], code;
+	int fds[FDPASS_MAX + 1];
+	size_t came = 0;
+	default_signals();
+	if (dup2(channel, work->worker) < 0)
+		die(EXIT_TEMPORARY, "a worker's channel");
+	for (;;) {
+		close_range_of(work->worker - (int)work->descriptors, work->worker);
+		ssize_t n = fdpass_recv(work->worker, storage, sizeof(storage), fds,
+			FDPASS_MAX, &came, 0);
+		if (n <= 0)
+			_exit(n == 0 ? EXIT_DONE : EXIT_TEMPORARY);
+		if (!is_complete(w, came) ||
+			!work->decode(work->self, span_of(storage, (size_t)n)))
+			bug("work that the parent could understand");
+		fds[work->descriptors + work->optional] = work->worker;
+		code = (unsigned char)work->child(work->self, fds);
+		if (send(work->worker, &code, 1, MSG_NOSIGNAL) != 1)
+			_exit(code);
+	}
+}
+
+/* A process for this work: a worker, or one of its own. -1: none can be had. */
+static pid_t find_process(struct warm *w, struct span message, int *fds, size_t came)
+{
+	const struct warm_work *work = w->work;
+	pid_t pid = 0;
+	if (children_reserve(&w->children) < 0)
+		return -1;
+	if (work->worker && work->may_share(work->self))
+		pid = workers_give(&w->workers, message, fds, came, run_worker, w);
+	if (pid == 0)
+		pid = fork();
 	if (pid == 0)
 		become_child(w, fds);
+	return pid;
+}
+
+static void start(
+	struct warm *w, uint64_t connection, struct span message, int *fds, size_t came)
+{
+	pid_t pid = find_process(w, message, fds, came);
 	if (pid < 0)
 		log_line("connection=%llu: cannot fork: %s",
 			(unsigned long long)connection, strerror(errno));
@@ -198,18 +262,36 @@ static void start(struct warm *w, uint64_t connection, int *fds)
 			.kind = REPORT_STARTED, .connection = connection, .pid = pid });
 }
 
+static void ended(struct warm *w, pid_t pid, int status)
+{
+	uint64_t connection = children_remove(&w->children, pid);
+	if (connection)
+		tell(w, &(struct report){ .kind = REPORT_ENDED,
+				.connection = connection,
+				.pid = pid,
+				.status = status });
+}
+
 static void reap(struct warm *w)
 {
 	int status;
 	pid_t pid;
 	child_ended = 0;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		uint64_t connection = children_remove(&w->children, pid);
-		if (connection)
-			tell(w, &(struct report){ .kind = REPORT_ENDED,
-					.connection = connection,
-					.pid = pid,
-					.status = status });
+		workers_remove(&w->workers, pid);
+		ended(w, pid, status);
+	}
+}
+
+/* Before reaping: a worker that has said how it ended and died since has ended so. */
+static void hear_workers(struct warm *w, const struct pollfd *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char code;
+		pid_t pid =
+			p[i].revents ? workers_hear(&w->workers, p[i].fd, &code) : 0;
+		if (pid)
+			ended(w, pid, code << 8);
 	}
 }
 
@@ -228,11 +310,10 @@ static void obey_kill(struct warm *w, struct span message)
 
 static void take_work(struct warm *w, struct span message, int *fds, size_t came)
 {
-	bool complete = came >= w->work->descriptors &&
-			came <= w->work->descriptors + w->work->optional;
-	uint64_t connection = complete ? w->work->decode(w->work->self, message) : 0;
+	uint64_t connection =
+		is_complete(w, came) ? w->work->decode(w->work->self, message) : 0;
 	if (connection) {
-		start(w, connection, fds);
+		start(w, connection, message, fds, came);
 		return;
 	}
 	log_line("work that cannot be understood");
@@ -274,6 +355,7 @@ static void end_children(struct warm *w)
 {
 	told_to_end = 0;
 	w->ending = true;
+	workers_dismiss(&w->workers);
 	for (uint32_t i = 0; i < w->children.n; i++)
 		kill(w->children.entries[i].pid, SIGTERM);
 }
@@ -308,10 +390,11 @@ static void tick(struct warm *w)
 static void turn(struct warm *w)
 {
 	struct timespec wait;
-	struct pollfd p[2] = {
+	struct pollfd p[2 + WORKERS_MAX] = {
 		{ .fd = w->control, .events = POLLIN },
 		{ .fd = w->intake == w->control ? -1 : w->intake, .events = POLLIN },
 	};
+	size_t busy = workers_poll(&w->workers, p + 2);
 	sigset_t none;
 	sigemptyset(&none);
 	if (w->ending) {
@@ -320,9 +403,11 @@ static void turn(struct warm *w)
 		if (w->intake == w->control)
 			w->intake = -1;
 	}
-	int n = ppoll(p, 2, patience(w, &wait), &none);
+	int n = ppoll(p, 2 + busy, patience(w, &wait), &none);
 	if (n < 0 && errno != EINTR)
 		die(EXIT_TEMPORARY, "ppoll");
+	if (n > 0)
+		hear_workers(w, p + 2, busy);
 	/* ppoll(2) lets no signal in when a channel is ready already: under load
 	 * the children are looked after without one. */
 	if (child_ended || (n > 0 && w->children.n > 0))

@@ -1,7 +1,7 @@
 /*
  * warm: the loop of every warm parent. It receives set-up, facts and
- * descriptors from above, forks one child per connection, reaps, reports, and
- * never reads what a peer wrote.
+ * descriptors from above, gives each connection a child, reaps, reports, and never
+ * reads what a peer wrote.
  *
  * Life: warm_begin() (the descriptor table, signals, the set-up message), the
  * program's own slow preparations, warm_ready(), warm_run() (does not return).
@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "postern/abi.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct warm_work {
@@ -26,17 +27,27 @@ struct warm_work {
 	 */
 	size_t descriptors, optional;
 	/*
-	 * In the parent: decodes one message of the intake into self. Returns the
-	 * connection's number, or 0 when it is no message of this program.
+	 * Decodes one message of the intake into self: in the parent, and again in a
+	 * worker. Returns the connection's number, or 0 when it is no message of this
+	 * program.
 	 */
 	uint64_t (*decode)(void *self, struct span message);
 	/*
-	 * In the child, right after fork, with default signal handling: lays its
-	 * descriptor table, drops, serves and ends with an exit code of
-	 * base/die.h, never by returning. The parent's channels are still open:
-	 * fdtab_place().
+	 * In the child, with default signal handling: lays its descriptor table, drops,
+	 * serves and ends with an exit code of base/die.h, or returns it: then a
+	 * worker may be given more. The parent's channels are still open:
+	 * fdtab_place(). Behind the work's descriptors stands a worker's channel, or
+	 * -1.
 	 */
-	void (*child)(void *self, const int *fds);
+	int (*child)(void *self, const int *fds);
+	/*
+	 * The descriptor of a worker's channel to the parent, right behind those of its
+	 * work, which are closed when it is done; 0: every piece of work gets a
+	 * process of its own. In the parent, after decode(): may this piece go to a
+	 * child that did, and will do, others?
+	 */
+	int worker;
+	bool (*may_share)(void *self);
 	/* In the parent, about every tick_ms milliseconds; NULL: never. */
 	void (*tick)(void *self);
 	int tick_ms;

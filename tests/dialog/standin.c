@@ -109,7 +109,7 @@ static void gate_login(char *name)
 	exit(0);
 }
 
-static _Noreturn void gate(void *self, const int *fds)
+static int gate(void *self, const int *fds)
 {
 	char line[256];
 	(void)self;
@@ -160,7 +160,7 @@ static void auth_accept(const struct login *login)
 	exit(EXIT_DONE);
 }
 
-static _Noreturn void auth(void *self, const int *fds)
+static int auth(void *self, const int *fds)
 {
 	struct login login;
 	(void)self;
@@ -187,7 +187,7 @@ static void session_say(enum verdict_kind kind)
 	send_message(FD_SESSION_VERDICT, message);
 }
 
-static _Noreturn void session(void *self, const int *fds)
+static int session(void *self, const int *fds)
 {
 	char line[256];
 	(void)self;

@@ -1,0 +1,121 @@
+"""postern-auth, held by its descriptors: which claims share a process, and what is left
+of one when the next comes."""
+import os
+import re
+import signal
+
+import hold
+from auth import Auth, with_users
+from hold import EXIT_DONE, EXIT_REFUSED
+
+JOE, SECRET = "joe@example.org", "tanstaaf"
+GOOD = hold.login(JOE, SECRET)
+WORKERS_MAX, WORKERS_WORKS = 64, 64  # src/warm/workers.h
+
+
+def serve(auth, claim=GOOD, code=EXIT_DONE, **facts):
+    """The pid of the process that decided a claim."""
+    number, verdict = auth.attempt(claim, **facts)
+    pid = auth.expect(hold.REPORT_STARTED, number).pid
+    auth.expect_end(number, code)
+    verdict.close()
+    if code == EXIT_DONE:
+        _, fds = hold.receive(auth.session, 4)
+        for fd in fds:
+            os.close(fd)
+    return pid
+
+
+def is_gone(pid):
+    return not os.path.exists(f"/proc/{pid}")
+
+
+@with_users
+def test_known_sources_share_a_process(users):
+    with Auth([users.source()]) as auth:
+        first = serve(auth)
+        assert serve(auth) == first
+        assert serve(auth, hold.login(JOE, "wrong"), EXIT_REFUSED) == first
+        assert serve(auth, hold.login("nobody@example.org", "x"), EXIT_REFUSED) == first
+        assert serve(auth) == first
+
+
+@with_users
+def test_a_stranger_shares_nothing(users):
+    with Auth([users.source()]) as auth:
+        worker = serve(auth)
+        strangers = {serve(auth, unproven=True) for _ in range(3)}
+        assert len(strangers) == 3 and worker not in strangers
+        assert all(is_gone(pid) for pid in strangers)
+        assert serve(auth) == worker
+
+
+@with_users
+def test_a_life_is_bounded(users):
+    with Auth([users.source()], remember_seconds=600) as auth:
+        pids = [serve(auth) for _ in range(2 * WORKERS_WORKS)]
+        assert len(set(pids)) == 2
+        assert len(set(pids[:WORKERS_WORKS])) == 1
+
+
+@with_users
+def test_a_crowd(users):
+    """More at a time than there are workers: each is served, few stay."""
+    with Auth([users.source()], remember_seconds=600) as auth:
+        serve(auth)
+        held = [auth.attempt(GOOD) for _ in range(WORKERS_MAX + 10)]
+        pids = set()
+        for number, verdict in held:
+            auth.expect_end(number, EXIT_DONE)
+            pids.add(auth.expect(hold.REPORT_STARTED, number).pid)
+            verdict.close()
+            _, fds = hold.receive(auth.session, 4)
+            for fd in fds:
+                os.close(fd)
+        serve(auth)
+        assert len(hold.descriptors(auth.pid)) <= 4 + 1 + 4
+
+
+@with_users
+def test_a_dead_worker_costs_nobody_a_login(users):
+    with Auth([users.source()]) as auth:
+        first = serve(auth)
+        pidfd = os.pidfd_open(first)
+        os.kill(first, signal.SIGKILL)
+        assert hold.readable(pidfd, hold.PATIENCE)
+        os.close(pidfd)
+        second = serve(auth)
+        assert second != first
+        assert serve(auth) == second
+
+
+def writable(pid):
+    """All that a process has in memory that it can write."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
+        for line in maps:
+            start, end, rights = re.match(r"(\w+)-(\w+) (\S+)", line).groups()
+            if rights.startswith("rw"):
+                memory.seek(int(start, 16))
+                yield line, memory.read(int(end, 16) - int(start, 16))
+
+
+@with_users
+def test_nothing_of_a_claim_is_left(users):
+    if os.getuid() != 0:
+        print("not tested without root: the memory of a process that is not dumpable")
+        return
+    secrets = [b"a secret of 28 characters ok", b"another that is quite wrong!"]
+    users.postern("user", "passwd", JOE, "--stdin", password=secrets[0].decode())
+    with Auth([users.source()]) as auth:
+        for _ in range(2):
+            pid = serve(auth, hold.login(JOE, secrets[0]))
+            serve(auth, hold.login(JOE, secrets[1]), EXIT_REFUSED)
+        assert set(hold.descriptors(pid)) == {0, 1, 2, 3, 4, 8}, hold.descriptors(pid)
+        for where, octets in writable(pid):
+            for secret in secrets:
+                at = octets.find(secret)
+                assert at < 0, (where, octets[max(at - 100, 0):at + 60])
+
+
+if __name__ == "__main__":
+    hold.run(globals())
