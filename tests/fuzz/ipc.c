@@ -5,6 +5,7 @@
 #include "fuzz.h"
 
 #include "ipc/msg.h"
+#include "postern/control.h"
 #include "postern/facts.h"
 #include "postern/identity.h"
 #include "postern/keeper.h"
@@ -41,6 +42,21 @@ ROUND_TRIP(session_setup, struct session_setup)
 
 ROUND_TRIP(keeper_setup, struct keeper_setup)
 ROUND_TRIP(keeper_sign, struct keeper_sign)
+
+ROUND_TRIP(control, struct control)
+ROUND_TRIP(control_row, struct control_row)
+ROUND_TRIP(control_stats, struct control_stats)
+ROUND_TRIP(control_end, struct control_end)
+
+static void channels(struct span message, struct buf *again)
+{
+	uint64_t connection;
+	if (keeper_channel_decode(message, &connection) == 0) {
+		keeper_channel_encode(again, connection);
+		expect_same(message, again);
+	}
+	buf_reset(again);
+}
 
 static void signatures(struct span message, struct buf *again)
 {
@@ -89,6 +105,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	session_setup(message, &again);
 	keeper_setup(message, &again);
 	keeper_sign(message, &again);
+	control(message, &again);
+	control_row(message, &again);
+	control_stats(message, &again);
+	control_end(message, &again);
+	channels(message, &again);
 	signatures(message, &again);
 	kills(message, &again);
 	batons(message, &again);

@@ -1,15 +1,44 @@
 /*
  * sasl: what the gate makes of a client's base64 and of the messages inside it. Base64
- * that is accepted is what the encoder writes.
+ * that is accepted is what the encoder writes. And what a gate may ask the keeper to
+ * sign: never octets that have the form of both versions of TLS.
  */
 #include "fuzz.h"
 
 #include "gate/base64.h"
 #include "gate/sasl.h"
+#include "keeper/form.h"
+
+static bool is_within(struct span part, struct span whole)
+{
+	return part.p >= whole.p && part.p + part.n <= whole.p + whole.n;
+}
+
+static void look_at_others(struct span message)
+{
+	struct span name = { 0 }, rest = { 0 };
+	struct sasl_name decoded;
+
+	if (sasl_cram(message, &name, &rest) == 0)
+		FUZZ_CHECK(sasl_name_fits(name) && sasl_digest_fits(rest));
+	if (sasl_scram_first(message, &decoded, &rest) == 0)
+		FUZZ_CHECK(sasl_name_fits(sasl_name_span(&decoded)));
+	if (sasl_oauthbearer(message, &decoded, &rest) == 0)
+		FUZZ_CHECK(decoded.n <= LOGIN_NAME_MAX && is_within(rest, message));
+	if (sasl_xoauth2(message, &decoded, &rest) == 0)
+		FUZZ_CHECK(decoded.n <= LOGIN_NAME_MAX && is_within(rest, message));
+	enum form form = form_of(message);
+	if (form == FORM_TLS13)
+		FUZZ_CHECK(message.n > 96 && message.p[0] == ' ');
+	if (form == FORM_TLS12)
+		FUZZ_CHECK(message.n > 64);
+}
 
 static void look(struct span message)
 {
 	struct span name = { 0 }, password = { 0 };
+
+	look_at_others(message);
 
 	if (sasl_plain(message, &name, &password) == 0) {
 		FUZZ_CHECK(sasl_name_fits(name) && sasl_password_fits(password));
