@@ -6,6 +6,7 @@
  * bad disk) stays listed and fails when it is asked for: it must not hide the others,
  * nor be hidden.
  */
+#include "base/num.h"
 #include "maildrop/maildir.h"
 #include "maildrop/octets.h"
 
@@ -96,14 +97,36 @@ static int measure(struct maildir *maildir, struct maildrop_message *message)
 	return result;
 }
 
-/* What is known of a message that can't be read. */
+/* The number behind ",W=" in a base name (octets on the wire, as delivery agents write
+ * it), if a file of so many octets can have it; else that of the file. */
+static uint64_t hint(struct span base, uint64_t stored)
+{
+	uint64_t octets;
+	while (base.n) {
+		struct span field = span_cut(&base, ',');
+		if (!span_is(span_head(field, 2), "W="))
+			continue;
+		if (num_parse(span_tail(field, 2), UINT64_MAX, &octets) == 0 &&
+			octets >= stored && octets - stored <= stored + 2)
+			return octets;
+	}
+	return stored;
+}
+
+/*
+ * What is known of a message that can't be read: the file's size, and what the name
+ * claims. Of one that can be read the name is never asked: it is the owner's or a
+ * stranger's, and what a listing says must be what is sent.
+ */
 static void estimate(struct maildir *maildir, struct maildrop_message *message)
 {
 	struct stat st;
 	if (fstatat(maildir->listing.dirs[listing_dir(message)],
 		    listing_name(&maildir->listing, message), &st,
-		    AT_SYMLINK_NOFOLLOW) == 0)
-		message->size = message->stored = (uint64_t)st.st_size;
+		    AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	message->stored = (uint64_t)st.st_size;
+	message->size = hint(listing_base(&maildir->listing, message), message->stored);
 }
 
 /* 0; or -1 when the whole maildrop can't be opened. */

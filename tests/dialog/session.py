@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import hold
-from sessions import (DOTS, MAIL, OWNER, PLAIN, ROOT, Server, identity_of, stuffed,
+from sessions import (DOTS, MAIL, MIXED, OWNER, PLAIN, ROOT, Server, identity_of, stuffed,
                       top, wire)
 
 
@@ -424,6 +424,43 @@ def test_a_message_that_is_gone():
         c.ask("DELE 1", "+OK")
         c.quit()
         assert server.login(path).messages == 2
+
+
+def test_sizes_that_names_claim():
+    """S= and W= are believed of no message that can be read; of one that can't, if they
+    can be true. Mended, it is measured."""
+    n, stored = len(wire(MIXED)), len(MIXED)
+    claims = {",S=1,W=1": stored, ",W=%d" % n: n, ",S=%d,W=%d" % (stored, n): n,
+              ",W=%d:2,S" % n: n, ",W=99999999999999999999": stored, ",W=-1": stored,
+              ",W=": stored, ",W=%d" % (2 * stored + 3): stored, "": stored,
+              ",W=%d" % (2 * stored): 2 * stored, ",W=%dx" % n: stored}
+    with Server() as server:
+        path = server.drop(mail=[MIXED] * len(claims))
+        names = sorted(glob.glob(path + "/new/*"))
+        for i, claim in enumerate(claims):
+            os.rename(names[i], names[i] + claim)
+            names[i] += claim
+
+        def expect(sizes):
+            c = server.login(path)
+            listed = c.many("LIST").split(b"\r\n")[:-2]
+            assert [int(line.split()[1]) for line in listed] == sizes, listed
+            return c
+        for _ in ("measured", "from the cache"):
+            c = expect([n] * len(claims))
+            for i in range(len(claims)):
+                c.ask("RETR %d" % (i + 1), "+OK %d " % n)
+                assert c.octets(len(stuffed(wire(MIXED)))) == stuffed(wire(MIXED))
+            c.quit()
+        os.unlink(glob.glob(server.at("states/*/sizes"))[0])
+        for name in names:
+            os.chmod(name, 0)
+        c = expect(list(claims.values()))
+        c.ask("RETR 1", "-ERR [SYS/")
+        c.quit()
+        for name in names:
+            os.chmod(name, 0o600)
+        expect([n] * len(claims)).quit()
 
 
 def test_a_commit_that_fails():

@@ -138,6 +138,7 @@ class Server:
         self.count = 0
         for name in ("locks", "states"):
             os.mkdir(self.at(name), 0o700)
+        self.prepare()
         self.auth, theirs = hold.seqpacket()
         flags = os.O_RDONLY | os.O_DIRECTORY
         dirs = [os.open(self.at(name), flags) for name in ("locks", "states")]
@@ -146,6 +147,9 @@ class Server:
         theirs.close()
         for fd in dirs:
             os.close(fd)
+
+    def prepare(self):
+        """Before it is started: for tests that mount something in its directory."""
 
     def at(self, name):
         return os.path.join(self.dir, name)
