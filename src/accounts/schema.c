@@ -104,19 +104,33 @@ static int number(sqlite3 *db, const char *sql, int *value)
 	return rc;
 }
 
-enum schema_state schema_look(sqlite3 *db, int *version)
+static int read_header(sqlite3 *db, int *version, int *application, int *tables)
+{
+	int rc = number(db, "PRAGMA user_version", version);
+	if (rc == SQLITE_OK)
+		rc = number(db, "PRAGMA application_id", application);
+	if (rc == SQLITE_OK)
+		rc = number(db, "SELECT count(*) FROM sqlite_schema", tables);
+	return rc;
+}
+
+/* In one transaction, or as a part of the caller's: half before and half after another
+ * process's commit would look like somebody else's database. */
+enum schema_state schema_look(sqlite3 *db, int *version, int *rc)
 {
 	int application = 0, tables = 0;
 	*version = 0;
-	if (number(db, "PRAGMA user_version", version) != SQLITE_OK ||
-		number(db, "PRAGMA application_id", &application) != SQLITE_OK)
+	*rc = sqlite3_exec(db, "SAVEPOINT look", NULL, NULL, NULL);
+	if (*rc != SQLITE_OK)
+		return SCHEMA_ERROR;
+	*rc = read_header(db, version, &application, &tables);
+	(void)sqlite3_exec(db, "RELEASE look", NULL, NULL, NULL);
+	if (*rc != SQLITE_OK)
 		return SCHEMA_ERROR;
 	if (application == SCHEMA_APPLICATION && *version > 0)
 		return *version == SCHEMA_VERSION  ? SCHEMA_CURRENT
 		       : *version < SCHEMA_VERSION ? SCHEMA_OLDER
 						   : SCHEMA_NEWER;
-	if (number(db, "SELECT count(*) FROM sqlite_schema", &tables) != SQLITE_OK)
-		return SCHEMA_ERROR;
 	return tables || application || *version ? SCHEMA_FOREIGN : SCHEMA_EMPTY;
 }
 
@@ -149,11 +163,9 @@ static int set_version(sqlite3 *db, int version)
 /* Inside a transaction: looks again, since another process may have been first. */
 static int take_steps(sqlite3 *db, int version)
 {
-	int from;
-	enum schema_state state = schema_look(db, &from);
-	if (state == SCHEMA_ERROR)
-		return sqlite3_extended_errcode(db);
-	int rc = SQLITE_OK;
+	int from, rc;
+	if (schema_look(db, &from, &rc) == SCHEMA_ERROR)
+		return rc;
 	for (int i = from; i < version && i < SCHEMA_VERSION && rc == SQLITE_OK; i++)
 		rc = sqlite3_exec(db, steps[i], NULL, NULL, NULL);
 	if (rc == SQLITE_OK)

@@ -23,11 +23,11 @@ enum schema_state {
 	SCHEMA_OLDER,	/* schema_migrate() helps */
 	SCHEMA_NEWER,	/* of a later Postern: hands off */
 	SCHEMA_FOREIGN, /* somebody else's database */
-	SCHEMA_ERROR,	/* ask sqlite3_errcode() */
+	SCHEMA_ERROR,	/* *rc is SQLite's */
 };
 
 /* What is in that database? *version is what it says. */
-enum schema_state schema_look(sqlite3 *db, int *version);
+enum schema_state schema_look(sqlite3 *db, int *version, int *rc);
 
 /*
  * Takes an empty or older database to the given version (tests ask for an old one;

@@ -212,9 +212,9 @@ static int migrate(struct store *store, enum schema_state state)
 
 static int check_schema(struct store *store)
 {
-	int version;
+	int version, rc;
 	char text[128];
-	enum schema_state state = schema_look(store->db, &version);
+	enum schema_state state = schema_look(store->db, &version, &rc);
 	switch (state) {
 	case SCHEMA_CURRENT:
 		return 0;
@@ -229,7 +229,7 @@ static int check_schema(struct store *store)
 	case SCHEMA_FOREIGN:
 		return store_fail(store, EPROTO, "not a Postern account database");
 	default:
-		return store_fail_db(store, sqlite3_extended_errcode(store->db));
+		return store_fail_db(store, rc);
 	}
 }
 

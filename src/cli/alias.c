@@ -1,6 +1,7 @@
 /*
  * alias: postern alias and domain: the other names under which accounts log in.
  */
+#include "cli/row.h"
 #include "cli/text.h"
 #include "cli/user.h"
 
@@ -196,12 +197,7 @@ static int run_domain_del(const struct cli *cli)
 static int domain_json(void *arg, const struct domain *domain)
 {
 	json_open(arg, '{');
-	json_key(arg, "domain");
-	json_text(arg, domain->name);
-	json_key(arg, "alias_of");
-	json_text_or_null(arg, domain->alias_of);
-	json_key(arg, "enabled");
-	json_bool(arg, domain->enabled);
+	row_domain(arg, domain);
 	json_close(arg, '}');
 	return ferror(stdout);
 }

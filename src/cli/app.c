@@ -3,6 +3,7 @@
  * shown once, each with limits of its own. A system account that has none yet gets a
  * row in the database, which holds nothing but these.
  */
+#include "cli/row.h"
 #include "cli/text.h"
 #include "cli/user.h"
 
@@ -125,16 +126,7 @@ static int list_json(
 	struct json *j = arg;
 	(void)hash;
 	json_open(j, '{');
-	json_key(j, "label");
-	json_text(j, app->label);
-	json_key(j, "created");
-	json_time(j, app->created);
-	json_key(j, "expires");
-	json_time(j, app->expires);
-	json_key(j, "networks");
-	json_networks(j, &app->networks);
-	json_key(j, "read_only");
-	json_bool(j, app->read_only);
+	row_app(j, app);
 	json_key(j, "last_used");
 	json_time(j, app->last_used);
 	json_key(j, "last_source");

@@ -2,6 +2,7 @@
  * check: postern user check: is the database whole? And postern certificate: which
  * client certificates stand for an account (EXTERNAL).
  */
+#include "cli/row.h"
 #include "cli/text.h"
 #include "cli/user.h"
 
@@ -105,13 +106,8 @@ static int run_del(const struct cli *cli)
 static int list_json(
 	void *arg, const unsigned char print[FINGERPRINT], const char *label)
 {
-	char hex[FINGERPRINT_TEXT];
-	sodium_bin2hex(hex, sizeof(hex), print, FINGERPRINT);
 	json_open(arg, '{');
-	json_key(arg, "fingerprint");
-	json_text(arg, hex);
-	json_key(arg, "label");
-	json_text(arg, label);
+	row_certificate(arg, print, label);
 	json_close(arg, '}');
 	return ferror(stdout);
 }

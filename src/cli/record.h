@@ -16,6 +16,12 @@ struct record_app {
 	unsigned char hash[APP_PASSWORD_HASH];
 };
 
+struct record_certificate {
+	unsigned char fingerprint[32];
+	char label[APP_LABEL_MAX + 1];
+	bool known; /* there is a fingerprint */
+};
+
 struct record {
 	bool is_domain;
 	struct domain domain;
@@ -26,6 +32,8 @@ struct record {
 	size_t apps_n;
 	char (*aliases)[ACCOUNT_NAME_MAX + 1];
 	size_t aliases_n;
+	struct record_certificate *certificates;
+	size_t certificates_n;
 	/* the reader's */
 	struct store *store;
 	char why[RECORD_WHY_MAX]; /* what is wrong with the line */

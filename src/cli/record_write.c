@@ -4,6 +4,7 @@
  */
 #include "cli/record.h"
 
+#include "cli/row.h"
 #include "cli/text.h"
 
 #include <sodium.h>
@@ -38,18 +39,19 @@ static int put_app(
 {
 	struct json *j = arg;
 	json_open(j, '{');
-	json_key(j, "label");
-	json_text(j, app->label);
+	row_app(j, app);
 	json_key(j, "hash");
 	base64(j, hash, APP_PASSWORD_HASH);
-	json_key(j, "read_only");
-	json_bool(j, app->read_only);
-	json_key(j, "created");
-	json_time(j, app->created);
-	json_key(j, "expires");
-	json_time(j, app->expires);
-	json_key(j, "networks");
-	json_networks(j, &app->networks);
+	json_close(j, '}');
+	return 0;
+}
+
+static int put_certificate(
+	void *arg, const unsigned char fingerprint[32], const char *label)
+{
+	struct json *j = arg;
+	json_open(j, '{');
+	row_certificate(j, fingerprint, label);
 	json_close(j, '}');
 	return 0;
 }
@@ -70,42 +72,6 @@ static void put_scram(struct json *j, const struct scram_keys *keys)
 	json_close(j, '}');
 }
 
-static int put_alias(void *arg, const char *alias, const char *account)
-{
-	(void)account;
-	json_text(arg, alias);
-	return 0;
-}
-
-static void put_limits(struct json *j, const struct account *a)
-{
-	char maildrop[MAILDROP_PATH_MAX + 16];
-	snprintf(maildrop, sizeof(maildrop), "%s:%s",
-		a->maildrop ? maildrop_kind_name(a->maildrop) : "", a->path);
-	json_key(j, "maildrop");
-	json_text_or_null(j, a->maildrop ? maildrop : "");
-	if (a->own_ids) {
-		json_key(j, "uid");
-		json_int(j, a->uid);
-		json_key(j, "gid");
-		json_int(j, a->gid);
-	}
-	json_key(j, "expires");
-	json_time(j, a->expires);
-	json_key(j, "networks");
-	json_networks(j, &a->networks);
-	json_key(j, "main_password");
-	json_bool(j, a->main_password);
-	json_key(j, "read_only");
-	json_bool(j, a->read_only);
-	json_key(j, "quota_octets");
-	json_int(j, (int64_t)a->quota_octets);
-	json_key(j, "quota_messages");
-	json_int(j, (int64_t)a->quota_messages);
-	json_key(j, "created");
-	json_time(j, a->created);
-}
-
 static int put_lists(struct json *j, struct store *store, const struct account *a)
 {
 	struct scram_keys scram[2];
@@ -116,15 +82,17 @@ static int put_lists(struct json *j, struct store *store, const struct account *
 	for (size_t i = 0; i < scram_n; i++)
 		put_scram(j, &scram[i]);
 	json_close(j, ']');
-	json_key(j, "aliases");
-	json_open(j, '[');
 	if (result == 0)
-		result = edit_alias_each(store, a, put_alias, j);
-	json_close(j, ']');
+		result = row_aliases(j, store, a);
 	json_key(j, "apps");
 	json_open(j, '[');
 	if (result == 0)
 		result = edit_app_each(store, a, put_app, j);
+	json_close(j, ']');
+	json_key(j, "certificates");
+	json_open(j, '[');
+	if (result == 0)
+		result = edit_certificate_each(store, a, put_certificate, j);
 	json_close(j, ']');
 	return result;
 }
@@ -136,12 +104,15 @@ int record_write(FILE *out, struct store *store, const struct account *account)
 	json_key(&j, "name");
 	json_text(&j, account->name);
 	json_key(&j, "kind");
-	json_text(&j, account->kind == ACCOUNT_SYSTEM ? "system" : "virtual");
+	json_text(&j, row_kind(account));
 	json_key(&j, "enabled");
 	json_bool(&j, account->enabled);
 	json_key(&j, "hash");
 	put_hash(&j, account->hash);
-	put_limits(&j, account);
+	row_place(&j, account);
+	row_limits(&j, account);
+	json_key(&j, "created");
+	json_time(&j, account->created);
 	int result = put_lists(&j, store, account);
 	json_close(&j, '}');
 	json_end(&j);
@@ -152,12 +123,7 @@ void record_write_domain(FILE *out, const struct domain *domain)
 {
 	struct json j = { .out = out, .compact = true };
 	json_open(&j, '{');
-	json_key(&j, "domain");
-	json_text(&j, domain->name);
-	json_key(&j, "alias_of");
-	json_text_or_null(&j, domain->alias_of);
-	json_key(&j, "enabled");
-	json_bool(&j, domain->enabled);
+	row_domain(&j, domain);
 	json_close(&j, '}');
 	json_end(&j);
 }

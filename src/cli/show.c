@@ -2,6 +2,7 @@
  * show: postern user list, show: accounts for people and, with --json, for programs.
  * What a password left behind is named, never shown.
  */
+#include "cli/row.h"
 #include "cli/text.h"
 #include "cli/user.h"
 
@@ -31,49 +32,7 @@ static const char *status_of(const struct account *a)
 							: "enabled";
 }
 
-static const char *kind_of(const struct account *a)
-{
-	return a->kind == ACCOUNT_SYSTEM ? "system" : "virtual";
-}
-
-static void maildrop_text(const struct account *a, char *text, size_t size)
-{
-	text[0] = '\0';
-	if (a->maildrop)
-		snprintf(text, size, "%s:%s", maildrop_kind_name(a->maildrop), a->path);
-}
-
 /* --- JSON ---------------------------------------------------------------- */
-
-static void json_ids(struct json *j, const struct account *a)
-{
-	json_key(j, "uid");
-	if (a->own_ids)
-		json_int(j, a->uid);
-	else
-		json_null(j);
-	json_key(j, "gid");
-	if (a->own_ids)
-		json_int(j, a->gid);
-	else
-		json_null(j);
-}
-
-static void json_limits(struct json *j, const struct account *a)
-{
-	json_key(j, "expires");
-	json_time(j, a->expires);
-	json_key(j, "networks");
-	json_networks(j, &a->networks);
-	json_key(j, "main_password");
-	json_bool(j, a->main_password);
-	json_key(j, "read_only");
-	json_bool(j, a->read_only);
-	json_key(j, "quota_octets");
-	json_int(j, (int64_t)a->quota_octets);
-	json_key(j, "quota_messages");
-	json_int(j, (int64_t)a->quota_messages);
-}
 
 static void json_credentials(struct json *j, const struct account *a)
 {
@@ -89,18 +48,14 @@ static void json_credentials(struct json *j, const struct account *a)
 
 static void json_account(struct json *j, const struct account *a)
 {
-	char maildrop[MAILDROP_PATH_MAX + 16];
-	maildrop_text(a, maildrop, sizeof(maildrop));
 	json_key(j, "name");
 	json_text(j, a->name);
 	json_key(j, "kind");
-	json_text(j, kind_of(a));
+	json_text(j, row_kind(a));
 	json_key(j, "status");
 	json_text(j, status_of(a));
-	json_key(j, "maildrop");
-	json_text_or_null(j, maildrop);
-	json_ids(j, a);
-	json_limits(j, a);
+	row_place(j, a);
+	row_limits(j, a);
 	json_credentials(j, a);
 	json_key(j, "created");
 	json_time(j, a->created);
@@ -112,22 +67,12 @@ static void json_account(struct json *j, const struct account *a)
 	json_text_or_null(j, a->last_source);
 }
 
-static int json_alias(void *arg, const char *alias, const char *account)
-{
-	(void)account;
-	json_text(arg, alias);
-	return 0;
-}
-
 static int show_json(struct store *store, const struct account *a)
 {
 	struct json j = { .out = stdout };
 	json_open(&j, '{');
 	json_account(&j, a);
-	json_key(&j, "aliases");
-	json_open(&j, '[');
-	int result = edit_alias_each(store, a, json_alias, &j);
-	json_close(&j, ']');
+	int result = row_aliases(&j, store, a);
 	json_close(&j, '}');
 	json_end(&j);
 	return result;
@@ -181,12 +126,19 @@ static int field_alias(void *arg, const char *alias, const char *account)
 	return 0;
 }
 
+static void maildrop_text(const struct account *a, char *text, size_t size)
+{
+	text[0] = '\0';
+	if (a->maildrop)
+		snprintf(text, size, "%s:%s", maildrop_kind_name(a->maildrop), a->path);
+}
+
 static int show_text(struct store *store, const struct account *a)
 {
 	char maildrop[MAILDROP_PATH_MAX + 16];
 	maildrop_text(a, maildrop, sizeof(maildrop));
 	field("name", a->name);
-	field("kind", kind_of(a));
+	field("kind", row_kind(a));
 	field("status", status_of(a));
 	field("maildrop", *maildrop ? maildrop : "default");
 	field_owner(a);
@@ -238,7 +190,7 @@ static int list_text(void *arg, const struct account *a)
 	(void)arg;
 	text_time(a->last_login, last);
 	text_print(stdout, a->name, 32);
-	printf(" %-8s %-9s %s\n", kind_of(a), status_of(a),
+	printf(" %-8s %-9s %s\n", row_kind(a), status_of(a),
 		a->last_login ? last : "never");
 	return ferror(stdout);
 }

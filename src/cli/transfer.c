@@ -165,6 +165,12 @@ static int put_lists(struct store *store, struct record *r)
 			0)
 			return -1;
 	}
+	for (size_t i = 0; i < r->certificates_n; i++) {
+		const struct record_certificate *c = &r->certificates[i];
+		if (edit_certificate_add(store, &r->account, c->fingerprint, c->label) <
+			0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -279,8 +285,8 @@ static int run_import(const struct cli *cli)
 
 const struct cli_command cli_transfer[] = {
 	{ "user export", "[NAME]...",
-		"Write accounts with their hashes, aliases and app passwords as lines "
-		"of JSON",
+		"Write accounts with their hashes, aliases, app passwords and "
+		"certificates as lines of JSON",
 		"Domains come first, unless accounts are named. The secrets of APOP "
 		"are not\n"
 		"part of it. Keep the output as secret as the database.\n\n" DB_HELP,

@@ -292,6 +292,7 @@ class Transfer(Command):
         done = self.db_run("user", "import", text=self.lines(*self.LINES))
         self.assertEqual(done.stdout, "imported: accounts 4, domains 2\n")
         self.db_run("app", "add", "a", "phone", "--net", "::1", "--expires", "2037-01-01")
+        self.db_run("certificate", "add", "a", "ab" * 32, "--label", "laptop")
         text, records = self.exported(self.db)
         self.assertEqual(len(records), 6)
         other = self.db + ".2"
@@ -300,6 +301,8 @@ class Transfer(Command):
         self.run_it("user", "import", "--db", other, text=text, code=1)
         self.run_it("user", "import", "--replace", "--db", other, text=text)
         self.assertEqual(self.exported(other)[1], records)
+        self.assertEqual([r["certificates"] for r in records if r.get("certificates")],
+                         [[{"fingerprint": "ab" * 32, "label": "laptop"}]])
         self.assertEqual(self.show("a")["password"], "ssha")
         self.assertEqual(self.show("b@example.org")["password"], "argon2id")
         self.assertTrue(self.show("b@example.org")["apop"])
@@ -322,6 +325,9 @@ class Transfer(Command):
                     {"name": "a", "networks": "any"}, {"name": "a", "networks": [1]},
                     {"name": "a", "apps": [{"label": "x"}]}, {"name": "a\0b"},
                     {"name": "a", "password": "a\0b"}, {"name": "a", "scram": [{}]},
+                    {"name": "a", "certificates": [{}]}, {"name": "a", "certificates": {}},
+                    {"name": "a", "certificates": [{"fingerprint": "ab"}]},
+                    {"name": "a", "certificates": [{"fingerprint": "xy" * 32}]},
                     {"name": "a", "maildrop": "maildir:../x"}, {"kind": "system"},
                     {"name": "a", "kind": "system", "password": "x"},
                     {"name": "GOOD"}, {"name": "a", "aliases": ["good"]},

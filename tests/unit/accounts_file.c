@@ -2,73 +2,35 @@
  * The file of the account database: versions, foreign and damaged files, permissions,
  * and many processes at once.
  */
-#include "accounts/edit.h"
 #include "accounts/schema.h"
+#include "accounts_fixture.h"
 
-#include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static char directory[64], path[80];
-static struct store *store;
-
-static void set_up(void)
-{
-	snprintf(directory, sizeof(directory), "/tmp/postern-unit-XXXXXX");
-	cr_assert_not_null(mkdtemp(directory));
-	snprintf(path, sizeof(path), "%s/users.db", directory);
-	store = NULL;
-}
-
-static void tear_down(void)
-{
-	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
-	store_close(store);
-	for (size_t i = 0; i < 4; i++) {
-		char file[100];
-		snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
-		unlink(file);
-	}
-	rmdir(directory);
-}
-
-TestSuite(file, .init = set_up, .fini = tear_down);
-
-static void open_good(enum store_mode mode)
-{
-	store_close(store);
-	cr_assert_eq(store_open(&store, path, mode), 0, "%s", store_fault(store));
-}
+TestSuite(file, .init = fixture_set_up, .fini = fixture_tear_down);
 
 static void open_bad(enum store_mode mode, int code)
 {
-	store_close(store);
-	cr_expect_eq(store_open(&store, path, mode), -1);
-	cr_expect_eq(errno, code, "%s", store_fault(store));
-	cr_expect(strncmp(store_fault(store), path, strlen(path)) == 0, "%s",
-		store_fault(store));
+	store_close(fixture.store);
+	cr_expect_eq(store_open(&fixture.store, fixture.path, mode), -1);
+	cr_expect_eq(errno, code, "%s", store_fault(fixture.store));
+	cr_expect(strncmp(store_fault(fixture.store), fixture.path,
+			  strlen(fixture.path)) == 0,
+		"%s", store_fault(fixture.store));
 }
 
 static void sql(const char *text)
 {
 	sqlite3 *db;
 	char *error = NULL;
-	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
+	cr_assert_eq(sqlite3_open(fixture.path, &db), SQLITE_OK);
 	cr_assert_eq(
 		sqlite3_exec(db, text, NULL, NULL, &error), SQLITE_OK, "%s", error);
 	sqlite3_close(db);
-}
-
-static void add(const char *name)
-{
-	struct account a = {
-		.kind = ACCOUNT_VIRTUAL, .enabled = true, .main_password = true
-	};
-	snprintf(a.name, sizeof(a.name), "%s", name);
-	cr_assert_eq(edit_add(store, &a), 0, "%s", store_fault(store));
 }
 
 /* --- versions ------------------------------------------------------------ */
@@ -76,8 +38,8 @@ static void add(const char *name)
 static void make_version(int version)
 {
 	sqlite3 *db;
-	cr_assert_eq(sqlite3_open(path, &db), SQLITE_OK);
-	chmod(path, 0600);
+	cr_assert_eq(sqlite3_open(fixture.path, &db), SQLITE_OK);
+	chmod(fixture.path, 0600);
 	cr_assert_eq(schema_migrate(db, version), SQLITE_OK);
 	sqlite3_close(db);
 }
@@ -90,7 +52,7 @@ static bool same_schema(void)
 	char other[100];
 	buf_init(&now, 65536);
 	for (int i = 0; i < 2; i++) {
-		snprintf(other, sizeof(other), "%s%s", path, i ? "2" : "");
+		snprintf(other, sizeof(other), "%s%s", fixture.path, i ? "2" : "");
 		cr_assert_eq(sqlite3_open(other, &db), SQLITE_OK);
 		if (i)
 			cr_assert_eq(schema_migrate(db, SCHEMA_VERSION), SQLITE_OK);
@@ -120,15 +82,15 @@ Test(file, older_versions_are_taken_along)
 	sql("INSERT INTO account (name, kind, hash, created, changed, stamp)"
 	    " VALUES ('joe', 1, '$6$x', 10, 20, 30)");
 	open_bad(STORE_READ, EPROTO);
-	open_good(STORE_LOGIN);
+	fixture_open(STORE_LOGIN);
 	struct account a;
-	cr_assert_eq(
-		store_find(store, span_str("joe"), &a), 0, "%s", store_fault(store));
+	cr_assert_eq(store_find(fixture.store, span_str("joe"), &a), 0, "%s",
+		store_fault(fixture.store));
 	cr_expect_str_eq(a.hash, "$6$x");
 	cr_expect(a.enabled && a.main_password && !a.read_only && a.expires == 0);
 	cr_expect_eq(a.stamp, 30);
 	cr_expect_eq(a.networks.n, 0);
-	open_good(STORE_READ);
+	fixture_open(STORE_READ);
 	cr_expect(same_schema());
 }
 
@@ -137,7 +99,7 @@ Test(file, later_versions_are_left_alone)
 	make_version(SCHEMA_VERSION);
 	sql("PRAGMA user_version = 1000");
 	open_bad(STORE_LOGIN, EPROTO);
-	cr_expect_not_null(strstr(store_fault(store), "version 1000"));
+	cr_expect_not_null(strstr(store_fault(fixture.store), "version 1000"));
 	open_bad(STORE_CREATE, EPROTO);
 	open_bad(STORE_READ, EPROTO);
 }
@@ -145,9 +107,17 @@ Test(file, later_versions_are_left_alone)
 Test(file, other_databases_are_left_alone)
 {
 	sql("CREATE TABLE x (y)");
-	chmod(path, 0600);
+	chmod(fixture.path, 0600);
 	for (int mode = STORE_READ; mode <= STORE_CREATE; mode++)
 		open_bad(mode, EPROTO);
+}
+
+static int creator(void)
+{
+	int result = store_open(&fixture.store, fixture.path, STORE_CREATE);
+	if (result < 0)
+		fprintf(stderr, "creator: %s\n", store_fault(fixture.store));
+	return result < 0;
 }
 
 Test(file, many_create_it_at_once)
@@ -155,14 +125,14 @@ Test(file, many_create_it_at_once)
 	enum { PROCESSES = 12 };
 	for (int i = 0; i < PROCESSES; i++) {
 		if (fork() == 0)
-			_exit(store_open(&store, path, STORE_CREATE) == 0 ? 0 : 1);
+			_exit(creator());
 	}
 	for (int i = 0; i < PROCESSES; i++) {
 		int status;
 		cr_assert_gt(wait(&status), 0);
 		cr_expect_eq(status, 0);
 	}
-	open_good(STORE_READ);
+	fixture_open(STORE_READ);
 }
 
 /* --- permissions --------------------------------------------------------- */
@@ -171,18 +141,18 @@ Test(file, is_the_owners_alone)
 {
 	struct stat st;
 	umask(0);
-	open_good(STORE_CREATE);
-	add("joe");
-	cr_assert_eq(stat(path, &st), 0);
+	fixture_open(STORE_CREATE);
+	fixture_account("joe");
+	cr_assert_eq(stat(fixture.path, &st), 0);
 	cr_expect_eq(st.st_mode & 07777, 0600);
-	chmod(path, 0660);
+	chmod(fixture.path, 0660);
 	open_bad(STORE_LOGIN, EACCES);
-	chmod(path, 0602);
+	chmod(fixture.path, 0602);
 	open_bad(STORE_READ, EACCES);
-	chmod(path, 0640);
-	open_good(STORE_LOGIN);
+	chmod(fixture.path, 0640);
+	fixture_open(STORE_LOGIN);
 	if (geteuid() == 0) {
-		cr_assert_eq(chown(path, 12345, 0), 0);
+		cr_assert_eq(chown(fixture.path, 12345, 0), 0);
 		open_bad(STORE_LOGIN, EACCES);
 	}
 }
@@ -192,9 +162,9 @@ Test(file, missing)
 	open_bad(STORE_READ, ENOENT);
 	open_bad(STORE_LOGIN, ENOENT);
 	open_bad(STORE_WRITE, ENOENT);
-	cr_assert_eq(mkdir(path, 0700), 0);
+	cr_assert_eq(mkdir(fixture.path, 0700), 0);
 	open_bad(STORE_CREATE, EPROTO);
-	rmdir(path);
+	rmdir(fixture.path);
 }
 
 /* --- damage -------------------------------------------------------------- */
@@ -203,7 +173,7 @@ static void overwrite(off_t from, size_t n)
 {
 	char junk[4096];
 	memset(junk, 0xa5, sizeof(junk));
-	int fd = open(path, O_WRONLY);
+	int fd = open(fixture.path, O_WRONLY);
 	cr_assert_geq(fd, 0);
 	for (size_t done = 0; done < n; done += sizeof(junk))
 		cr_assert_eq(pwrite(fd, junk, sizeof(junk), from + (off_t)done),
@@ -219,10 +189,10 @@ static void ignore(void *arg, const char *line)
 
 Test(file, damaged_at_the_start)
 {
-	open_good(STORE_CREATE);
-	add("joe");
-	store_close(store);
-	store = NULL;
+	fixture_open(STORE_CREATE);
+	fixture_account("joe");
+	store_close(fixture.store);
+	fixture.store = NULL;
 	overwrite(0, 4096);
 	open_bad(STORE_LOGIN, EUCLEAN);
 	open_bad(STORE_READ, EUCLEAN);
@@ -235,22 +205,22 @@ Test(file, damaged_in_the_middle)
 	struct account a;
 	struct stat st;
 	int found = 0, damaged = 0, lines = 0;
-	open_good(STORE_CREATE);
-	cr_assert_eq(edit_begin(store), 0);
+	fixture_open(STORE_CREATE);
+	cr_assert_eq(edit_begin(fixture.store), 0);
 	for (int i = 0; i < 2000; i++) {
 		snprintf(name, sizeof(name), "user%04d", i);
-		add(name);
+		fixture_account(name);
 	}
-	cr_assert_eq(edit_end(store, 0), 0);
-	cr_expect_eq(edit_check(store, ignore, &lines), 0);
-	store_close(store);
-	store = NULL;
-	cr_assert_eq(stat(path, &st), 0);
+	cr_assert_eq(edit_end(fixture.store, 0), 0);
+	cr_expect_eq(edit_check(fixture.store, ignore, &lines), 0);
+	store_close(fixture.store);
+	fixture.store = NULL;
+	cr_assert_eq(stat(fixture.path, &st), 0);
 	overwrite(st.st_size / 2 / 4096 * 4096, 3 * 4096);
-	open_good(STORE_LOGIN);
+	fixture_open(STORE_LOGIN);
 	for (int i = 0; i < 2000; i++) {
 		snprintf(name, sizeof(name), "user%04d", i);
-		if (store_find(store, span_str(name), &a) == 0)
+		if (store_find(fixture.store, span_str(name), &a) == 0)
 			found++;
 		else if (errno == EUCLEAN)
 			damaged++;
@@ -258,19 +228,19 @@ Test(file, damaged_in_the_middle)
 	cr_expect_gt(found, 1500);
 	cr_expect_gt(damaged, 0);
 	cr_expect_eq(found + damaged, 2000);
-	cr_expect_neq(edit_check(store, ignore, &lines), 0);
+	cr_expect_neq(edit_check(fixture.store, ignore, &lines), 0);
 }
 
 Test(file, a_row_that_makes_no_sense_lets_nobody_in)
 {
 	struct account a;
-	open_good(STORE_CREATE);
-	add("joe");
-	store_close(store);
-	store = NULL;
+	fixture_open(STORE_CREATE);
+	fixture_account("joe");
+	store_close(fixture.store);
+	fixture.store = NULL;
 	sql("UPDATE account SET networks = 'nowhere'");
-	open_good(STORE_LOGIN);
-	cr_expect_eq(store_find(store, span_str("joe"), &a), -1);
+	fixture_open(STORE_LOGIN);
+	cr_expect_eq(store_find(fixture.store, span_str("joe"), &a), -1);
 	cr_expect_eq(errno, EUCLEAN);
 }
 
@@ -283,7 +253,8 @@ static int writer(int number, int rounds)
 		struct account a = { .kind = ACCOUNT_VIRTUAL, .enabled = true };
 		struct store *s;
 		snprintf(a.name, sizeof(a.name), "w%d-%d", number, i);
-		if (store_open(&s, path, STORE_WRITE) < 0 || edit_add(s, &a) < 0) {
+		if (store_open(&s, fixture.path, STORE_WRITE) < 0 ||
+			edit_add(s, &a) < 0) {
 			fprintf(stderr, "writer: %s\n", store_fault(s));
 			return 1;
 		}
@@ -298,7 +269,7 @@ static int reader(int rounds)
 	for (int i = 0; i < rounds; i++) {
 		struct account a;
 		struct store *s;
-		if (store_open(&s, path, STORE_LOGIN) < 0 ||
+		if (store_open(&s, fixture.path, STORE_LOGIN) < 0 ||
 			store_find(s, span_str("joe"), &a) < 0) {
 			fprintf(stderr, "reader: %s\n", store_fault(s));
 			return 1;
@@ -316,10 +287,10 @@ static int reader(int rounds)
 Test(file, nobody_sees_a_locked_database, .timeout = 120)
 {
 	enum { WRITERS = 8, READERS = 8, WRITES = 25, READS = 100 };
-	open_good(STORE_CREATE);
-	add("joe");
-	store_close(store);
-	store = NULL;
+	fixture_open(STORE_CREATE);
+	fixture_account("joe");
+	store_close(fixture.store);
+	fixture.store = NULL;
 	for (int i = 0; i < WRITERS + READERS; i++) {
 		if (fork() == 0)
 			_exit(i < WRITERS ? writer(i, WRITES) : reader(READS));
@@ -330,13 +301,13 @@ Test(file, nobody_sees_a_locked_database, .timeout = 120)
 		cr_expect_eq(status, 0);
 	}
 	int lines = 0;
-	open_good(STORE_WRITE);
-	cr_expect_eq(edit_check(store, ignore, &lines), 0);
+	fixture_open(STORE_WRITE);
+	cr_expect_eq(edit_check(fixture.store, ignore, &lines), 0);
 	for (int i = 0; i < WRITERS; i++) {
 		char name[32];
 		struct account a;
 		snprintf(name, sizeof(name), "w%d-%d", i, WRITES - 1);
-		cr_expect_eq(store_find(store, span_str(name), &a), 0);
+		cr_expect_eq(store_find(fixture.store, span_str(name), &a), 0);
 	}
 }
 
@@ -345,12 +316,12 @@ Test(file, the_log_is_emptied)
 {
 	struct stat st;
 	char log[100];
-	open_good(STORE_CREATE);
-	add("joe");
-	store_close(store);
-	store = NULL;
+	fixture_open(STORE_CREATE);
+	fixture_account("joe");
+	store_close(fixture.store);
+	fixture.store = NULL;
 	cr_assert_eq(reader(300), 0);
-	snprintf(log, sizeof(log), "%s-wal", path);
+	snprintf(log, sizeof(log), "%s-wal", fixture.path);
 	cr_assert_eq(stat(log, &st), 0);
 	cr_expect_lt(st.st_size, 100 * 4120, "%lld", (long long)st.st_size);
 }

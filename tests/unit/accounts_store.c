@@ -1,11 +1,10 @@
 /*
  * The account database: lookups, limits, versions, damage, and many processes at once.
  */
-#include "accounts/edit.h"
 #include "accounts/schema.h"
+#include "accounts_fixture.h"
 
 #include <arpa/inet.h>
-#include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,60 +12,26 @@
 #include <time.h>
 #include <unistd.h>
 
-static char directory[64], path[80];
-static struct store *store;
-
 static void set_up(void)
 {
-	snprintf(directory, sizeof(directory), "/tmp/postern-unit-XXXXXX");
-	cr_assert_not_null(mkdtemp(directory));
-	snprintf(path, sizeof(path), "%s/users.db", directory);
-	cr_assert_eq(
-		store_open(&store, path, STORE_CREATE), 0, "%s", store_fault(store));
+	fixture_set_up();
+	fixture_open(STORE_CREATE);
 }
 
-static void tear_down(void)
-{
-	static const char *const suffixes[] = { "", "-wal", "-shm", ".key" };
-	store_close(store);
-	for (size_t i = 0; i < 4; i++) {
-		char file[100];
-		snprintf(file, sizeof(file), "%s%s", path, suffixes[i]);
-		unlink(file);
-	}
-	rmdir(directory);
-}
-
-TestSuite(store, .init = set_up, .fini = tear_down);
-
-static void reopen(enum store_mode mode)
-{
-	store_close(store);
-	cr_assert_eq(store_open(&store, path, mode), 0, "%s", store_fault(store));
-}
-
-static struct account added(const char *name)
-{
-	struct account a = {
-		.kind = ACCOUNT_VIRTUAL, .enabled = true, .main_password = true
-	};
-	cr_assert_eq(account_name(span_str(name), a.name), 0);
-	cr_assert_eq(edit_add(store, &a), 0, "%s", store_fault(store));
-	return a;
-}
+TestSuite(store, .init = set_up, .fini = fixture_tear_down);
 
 static struct account found(const char *login)
 {
 	struct account a;
-	cr_assert_eq(store_find(store, span_str(login), &a), 0, "%s: %s", login,
-		store_fault(store));
+	cr_assert_eq(store_find(fixture.store, span_str(login), &a), 0, "%s: %s", login,
+		store_fault(fixture.store));
 	return a;
 }
 
 static void missing(const char *login)
 {
 	struct account a;
-	cr_expect_eq(store_find(store, span_str(login), &a), -1, "%s", login);
+	cr_expect_eq(store_find(fixture.store, span_str(login), &a), -1, "%s", login);
 	cr_expect_eq(errno, ENOENT);
 }
 
@@ -94,8 +59,8 @@ Test(store, finds_what_was_added)
 		.quota_octets = 1ull << 40,
 		.quota_messages = 7 };
 	cr_assert_eq(networks_parse(&a.networks, span_str("10.0.0.0/8 ::1")), 0);
-	cr_assert_eq(edit_add(store, &a), 0, "%s", store_fault(store));
-	reopen(STORE_LOGIN);
+	cr_assert_eq(edit_add(fixture.store, &a), 0, "%s", store_fault(fixture.store));
+	fixture_open(STORE_LOGIN);
 	struct account b = found("joe@EXAMPLE.org");
 	cr_expect_str_eq(b.name, "Joe@example.org");
 	cr_expect_eq(b.id, a.id);
@@ -114,7 +79,7 @@ Test(store, finds_what_was_added)
 
 Test(store, nobody)
 {
-	added("joe");
+	fixture_account("joe");
 	missing("jo");
 	missing("joe@");
 	missing("");
@@ -122,55 +87,57 @@ Test(store, nobody)
 	missing("joe' OR '1'='1");
 	missing("j%");
 	struct account a;
-	cr_expect_eq(store_find(store, span_of("joe\0x", 5), &a), -1);
+	cr_expect_eq(store_find(fixture.store, span_of("joe\0x", 5), &a), -1);
 }
 
 Test(store, a_name_is_taken_once)
 {
-	struct account a = added("joe");
+	struct account a = fixture_account("joe");
 	struct account b = { .kind = ACCOUNT_VIRTUAL, .name = "JOE" };
-	cr_expect_eq(edit_add(store, &b), -1);
+	cr_expect_eq(edit_add(fixture.store, &b), -1);
 	cr_expect_eq(errno, EEXIST);
-	cr_assert_eq(edit_alias_add(store, &a, "joseph"), 0);
+	cr_assert_eq(edit_alias_add(fixture.store, &a, "joseph"), 0);
 	snprintf(b.name, sizeof(b.name), "Joseph");
-	cr_expect_eq(edit_add(store, &b), -1);
+	cr_expect_eq(edit_add(fixture.store, &b), -1);
 	cr_expect_eq(errno, EEXIST);
-	cr_expect_eq(edit_alias_add(store, &a, "joe"), -1);
+	cr_expect_eq(edit_alias_add(fixture.store, &a, "joe"), -1);
 	cr_expect_eq(errno, EEXIST);
-	cr_expect_eq(edit_alias_add(store, &a, "JOSEPH"), -1);
+	cr_expect_eq(edit_alias_add(fixture.store, &a, "JOSEPH"), -1);
 	cr_expect_eq(errno, EEXIST);
-	cr_expect(strncmp(store_fault(store), path, strlen(path)) == 0);
+	cr_expect(strncmp(store_fault(fixture.store), fixture.path,
+			  strlen(fixture.path)) == 0);
 }
 
 Test(store, aliases_and_domains)
 {
-	struct account a = added("joe@example.org");
+	struct account a = fixture_account("joe@example.org");
 	struct domain real = { .name = "example.org", .enabled = true };
 	struct domain other = {
 		.name = "example.net", .alias_of = "example.org", .enabled = true
 	};
-	cr_expect_eq(edit_domain_put(store, &other), -1);
-	cr_assert_eq(edit_domain_put(store, &real), 0);
-	cr_assert_eq(edit_domain_put(store, &other), 0, "%s", store_fault(store));
-	cr_assert_eq(edit_alias_add(store, &a, "info@example.org"), 0);
-	cr_assert_eq(edit_alias_add(store, &a, "joe"), 0);
+	cr_expect_eq(edit_domain_put(fixture.store, &other), -1);
+	cr_assert_eq(edit_domain_put(fixture.store, &real), 0);
+	cr_assert_eq(edit_domain_put(fixture.store, &other), 0, "%s",
+		store_fault(fixture.store));
+	cr_assert_eq(edit_alias_add(fixture.store, &a, "info@example.org"), 0);
+	cr_assert_eq(edit_alias_add(fixture.store, &a, "joe"), 0);
 	static const char *const logins[] = { "joe@example.org", "JOE@Example.Net",
 		"joe", "info@example.org", "info@example.net" };
 	for (size_t i = 0; i < sizeof(logins) / sizeof(logins[0]); i++)
 		cr_expect_str_eq(found(logins[i]).name, "joe@example.org");
 	missing("eve@example.net");
 	other.enabled = false;
-	cr_assert_eq(edit_domain_put(store, &other), 0);
+	cr_assert_eq(edit_domain_put(fixture.store, &other), 0);
 	missing("joe@example.net");
 	cr_expect(found("joe").enabled);
 	real.enabled = false;
-	cr_assert_eq(edit_domain_put(store, &real), 0);
+	cr_assert_eq(edit_domain_put(fixture.store, &real), 0);
 	cr_expect_not(found("joe").enabled);
-	cr_assert_eq(edit_domain_remove(store, "example.org"), 0);
+	cr_assert_eq(edit_domain_remove(fixture.store, "example.org"), 0);
 	cr_expect(found("joe").enabled);
-	cr_assert_eq(edit_alias_remove(store, "joe"), 0);
+	cr_assert_eq(edit_alias_remove(fixture.store, "joe"), 0);
 	missing("joe");
-	cr_assert_eq(edit_remove(store, &a), 0);
+	cr_assert_eq(edit_remove(fixture.store, &a), 0);
 	missing("info@example.org");
 }
 
@@ -197,78 +164,79 @@ static void moved(const char *login, const char *by)
 
 Test(store, every_change_of_a_credential_changes_the_stamp)
 {
-	struct account a = added("joe");
+	struct account a = fixture_account("joe");
 	struct app app = { .label = "phone" };
 	unsigned char hash[APP_PASSWORD_HASH] = { 1 };
 	moved("joe", "add");
 	struct credentials c = credentials("x");
-	cr_assert_eq(edit_credentials(store, &a, &c), 0);
+	cr_assert_eq(edit_credentials(fixture.store, &a, &c), 0);
 	moved("joe", "passwd");
 	a.enabled = false;
-	cr_assert_eq(edit_update(store, &a), 0);
+	cr_assert_eq(edit_update(fixture.store, &a), 0);
 	moved("joe", "disable");
 	a.enabled = true;
-	cr_assert_eq(edit_update(store, &a), 0);
+	cr_assert_eq(edit_update(fixture.store, &a), 0);
 	moved("joe", "enable");
-	cr_assert_eq(edit_app_add(store, &a, &app, hash), 0);
+	cr_assert_eq(edit_app_add(fixture.store, &a, &app, hash), 0);
 	moved("joe", "app add");
-	cr_assert_eq(edit_app_remove(store, &a, span_str("phone")), 0);
+	cr_assert_eq(edit_app_remove(fixture.store, &a, span_str("phone")), 0);
 	moved("joe", "app del");
-	cr_assert_eq(edit_certificate_add(store, &a, hash, "laptop"), 0);
+	cr_assert_eq(edit_certificate_add(fixture.store, &a, hash, "laptop"), 0);
 	moved("joe", "certificate add");
-	cr_assert_eq(edit_certificate_remove(store, &a, hash), 0);
+	cr_assert_eq(edit_certificate_remove(fixture.store, &a, hash), 0);
 	moved("joe", "certificate del");
-	cr_assert_eq(edit_alias_add(store, &a, "joseph"), 0);
+	cr_assert_eq(edit_alias_add(fixture.store, &a, "joseph"), 0);
 	moved("joe", "alias add");
-	cr_assert_eq(edit_alias_remove(store, "joseph"), 0);
+	cr_assert_eq(edit_alias_remove(fixture.store, "joseph"), 0);
 	moved("joe", "alias del");
-	cr_assert_eq(edit_remove(store, &a), 0);
-	added("joe");
+	cr_assert_eq(edit_remove(fixture.store, &a), 0);
+	fixture_account("joe");
 	moved("joe", "del and add");
 }
 
 Test(store, a_change_of_a_domain_changes_the_stamps_of_its_accounts)
 {
-	struct account eve = added("eve@example.com");
-	added("joe@example.org");
-	uint64_t other = added("ann@elsewhere.org").stamp;
+	struct account eve = fixture_account("eve@example.com");
+	fixture_account("joe@example.org");
+	uint64_t other = fixture_account("ann@elsewhere.org").stamp;
 	struct domain org = { .name = "example.org", .enabled = true };
 	struct domain net = {
 		.name = "example.net", .alias_of = "example.org", .enabled = true
 	};
 	moved("joe@example.org", "add");
-	cr_assert_eq(edit_domain_put(store, &org), 0);
+	cr_assert_eq(edit_domain_put(fixture.store, &org), 0);
 	moved("joe@example.org", "domain add");
-	cr_assert_eq(edit_domain_put(store, &net), 0);
+	cr_assert_eq(edit_domain_put(fixture.store, &net), 0);
 	moved("joe@example.org", "a name of its domain added");
-	cr_assert_eq(edit_alias_add(store, &eve, "eve@Example.net"), 0);
+	cr_assert_eq(edit_alias_add(fixture.store, &eve, "eve@Example.net"), 0);
 	moved("eve@example.com", "alias add");
 	net.alias_of[0] = '\0';
-	cr_assert_eq(edit_domain_put(store, &net), 0);
+	cr_assert_eq(edit_domain_put(fixture.store, &net), 0);
 	moved("joe@example.org", "a name of its domain is no longer one");
 	moved("eve@example.com", "a change of the domain of its alias");
-	cr_assert_eq(edit_domain_remove(store, "example.org"), 0);
+	cr_assert_eq(edit_domain_remove(fixture.store, "example.org"), 0);
 	moved("joe@example.org", "domain del");
 	cr_expect_eq(found("ann@elsewhere.org").stamp, other);
 }
 
 Test(store, credentials)
 {
-	struct account a = added("joe");
+	struct account a = fixture_account("joe");
 	struct credentials c = credentials("x");
 	struct scram_keys keys;
-	cr_expect_eq(store_scram(store, &a, SCRAM_SHA_256, &keys), -1);
+	cr_expect_eq(store_scram(fixture.store, &a, SCRAM_SHA_256, &keys), -1);
 	cr_expect_eq(errno, ENOENT);
-	cr_assert_eq(edit_credentials(store, &a, &c), 0, "%s", store_fault(store));
+	cr_assert_eq(edit_credentials(fixture.store, &a, &c), 0, "%s",
+		store_fault(fixture.store));
 	a = found("joe");
 	cr_expect_str_eq(a.hash, c.hash);
 	cr_expect_eq(a.sealed_n, 60);
 	cr_expect(a.scram);
-	cr_assert_eq(store_scram(store, &a, SCRAM_SHA_256, &keys), 0);
+	cr_assert_eq(store_scram(fixture.store, &a, SCRAM_SHA_256, &keys), 0);
 	cr_expect_eq(memcmp(&keys, &c.scram[0], sizeof(keys)), 0);
-	cr_expect_eq(store_scram(store, &a, SCRAM_SHA_1, &keys), -1);
+	cr_expect_eq(store_scram(fixture.store, &a, SCRAM_SHA_1, &keys), -1);
 	c = (struct credentials){ 0 };
-	cr_assert_eq(edit_credentials(store, &a, &c), 0);
+	cr_assert_eq(edit_credentials(fixture.store, &a, &c), 0);
 	a = found("joe");
 	cr_expect(a.hash[0] == '\0' && a.sealed_n == 0 && !a.scram);
 }
@@ -276,15 +244,19 @@ Test(store, credentials)
 Test(store, scram_of_unknown_names)
 {
 	struct scram_keys a, b;
-	cr_assert_eq(store_scram_fake(store, span_str("joe"), SCRAM_SHA_256, &a), 0);
-	reopen(STORE_LOGIN);
-	cr_assert_eq(store_scram_fake(store, span_str("joe"), SCRAM_SHA_256, &b), 0);
+	cr_assert_eq(
+		store_scram_fake(fixture.store, span_str("joe"), SCRAM_SHA_256, &a), 0);
+	fixture_open(STORE_LOGIN);
+	cr_assert_eq(
+		store_scram_fake(fixture.store, span_str("joe"), SCRAM_SHA_256, &b), 0);
 	cr_expect_eq(memcmp(a.salt, b.salt, SCRAM_SALT), 0);
 	cr_expect_neq(memcmp(a.stored, b.stored, 32), 0);
 	cr_expect_eq(a.iterations, SCRAM_ITERATIONS);
-	cr_assert_eq(store_scram_fake(store, span_str("eve"), SCRAM_SHA_256, &b), 0);
+	cr_assert_eq(
+		store_scram_fake(fixture.store, span_str("eve"), SCRAM_SHA_256, &b), 0);
 	cr_expect_neq(memcmp(a.salt, b.salt, SCRAM_SALT), 0);
-	cr_assert_eq(store_scram_fake(store, span_str("joe"), SCRAM_SHA_1, &b), 0);
+	cr_assert_eq(
+		store_scram_fake(fixture.store, span_str("joe"), SCRAM_SHA_1, &b), 0);
 	cr_expect_neq(memcmp(a.salt, b.salt, SCRAM_SALT), 0);
 }
 
@@ -296,20 +268,20 @@ Test(store, scram_of_unknown_names_beside_imported_ones)
 	for (int i = 0; i < 40; i++) {
 		char name[16];
 		snprintf(name, sizeof(name), "joe%d", i);
-		struct account a = added(name);
+		struct account a = fixture_account(name);
 		struct credentials c = credentials("x");
 		c.scram[0].iterations = counts[i % 2];
-		cr_assert_eq(edit_credentials(store, &a, &c), 0);
+		cr_assert_eq(edit_credentials(fixture.store, &a, &c), 0);
 	}
 	for (int i = 0; i < 100; i++) {
 		struct scram_keys keys, again;
 		char name[16];
 		snprintf(name, sizeof(name), "nobody%d", i);
-		cr_assert_eq(
-			store_scram_fake(store, span_str(name), SCRAM_SHA_256, &keys),
+		cr_assert_eq(store_scram_fake(fixture.store, span_str(name),
+				     SCRAM_SHA_256, &keys),
 			0);
-		cr_assert_eq(
-			store_scram_fake(store, span_str(name), SCRAM_SHA_256, &again),
+		cr_assert_eq(store_scram_fake(fixture.store, span_str(name),
+				     SCRAM_SHA_256, &again),
 			0);
 		cr_expect_eq(keys.iterations, again.iterations);
 		seen[keys.iterations == counts[1]]++;
@@ -320,70 +292,70 @@ Test(store, scram_of_unknown_names_beside_imported_ones)
 
 Test(store, app_passwords)
 {
-	struct account joe = added("joe"), eve = added("eve");
+	struct account joe = fixture_account("joe"), eve = fixture_account("eve");
 	struct app app = { .label = "phone", .expires = 4000000000, .read_only = true };
 	struct app got;
 	unsigned char hash[APP_PASSWORD_HASH];
 	char text[APP_PASSWORD_TEXT + 1];
 	app_password_draw(text);
 	cr_assert_eq(app_password_hash(span_str(text), hash), 0);
-	cr_assert_eq(edit_app_add(store, &joe, &app, hash), 0);
-	cr_expect_eq(edit_app_add(store, &joe, &app, hash), -1);
+	cr_assert_eq(edit_app_add(fixture.store, &joe, &app, hash), 0);
+	cr_expect_eq(edit_app_add(fixture.store, &joe, &app, hash), -1);
 	cr_expect_eq(errno, EEXIST);
 	joe = found("joe");
 	cr_expect_eq(joe.apps_n, 1);
-	cr_assert_eq(store_find_app(store, &joe, span_str(text), &got), 0);
+	cr_assert_eq(store_find_app(fixture.store, &joe, span_str(text), &got), 0);
 	cr_expect_str_eq(got.label, "phone");
 	cr_expect(got.read_only && got.expires == 4000000000);
-	cr_expect_eq(store_find_app(store, &eve, span_str(text), &got), -1);
+	cr_expect_eq(store_find_app(fixture.store, &eve, span_str(text), &got), -1);
 	text[0] = text[0] == 'a' ? 'b' : 'a';
-	cr_expect_eq(store_find_app(store, &joe, span_str(text), &got), -1);
+	cr_expect_eq(store_find_app(fixture.store, &joe, span_str(text), &got), -1);
 	cr_expect_eq(errno, ENOENT);
 }
 
 Test(store, certificates)
 {
-	struct account a = added("joe"), got;
+	struct account a = fixture_account("joe"), got;
 	unsigned char print[32] = { 1, 2, 3 };
-	cr_expect_eq(store_find_certificate(store, print, &got), -1);
-	cr_assert_eq(edit_certificate_add(store, &a, print, "laptop"), 0);
-	cr_assert_eq(store_find_certificate(store, print, &got), 0);
+	cr_expect_eq(store_find_certificate(fixture.store, print, &got), -1);
+	cr_assert_eq(edit_certificate_add(fixture.store, &a, print, "laptop"), 0);
+	cr_assert_eq(store_find_certificate(fixture.store, print, &got), 0);
 	cr_expect_str_eq(got.name, "joe");
-	cr_expect_eq(edit_certificate_add(store, &a, print, "again"), -1);
+	cr_expect_eq(edit_certificate_add(fixture.store, &a, print, "again"), -1);
 	cr_expect_eq(errno, EEXIST);
-	cr_assert_eq(edit_certificate_remove(store, &a, print), 0);
-	cr_expect_eq(store_find_certificate(store, print, &got), -1);
+	cr_assert_eq(edit_certificate_remove(fixture.store, &a, print), 0);
+	cr_expect_eq(store_find_certificate(fixture.store, print, &got), -1);
 }
 
 /* --- what a login leaves behind ------------------------------------------ */
 
 Test(store, notes_a_login)
 {
-	struct account a = added("joe");
+	struct account a = fixture_account("joe");
 	struct netaddr home = peer("192.0.2.1"), away = peer("198.51.100.7");
 	uint64_t stamp = a.stamp;
-	reopen(STORE_LOGIN);
-	cr_assert_eq(store_note_login(store, &a, NULL, &home, 1000), 0);
+	fixture_open(STORE_LOGIN);
+	cr_assert_eq(store_note_login(fixture.store, &a, NULL, &home, 1000), 0);
 	a = found("joe");
 	cr_expect_eq(a.last_login, 1000);
 	cr_expect_str_eq(a.last_source, "192.0.2.1");
 	cr_expect_eq(a.stamp, stamp);
-	cr_assert_eq(store_note_login(store, &a, NULL, &home, 1059), 0);
+	cr_assert_eq(store_note_login(fixture.store, &a, NULL, &home, 1059), 0);
 	cr_expect_eq(found("joe").last_login, 1000);
-	cr_assert_eq(store_note_login(store, &a, NULL, &away, 1059), 0);
+	cr_assert_eq(store_note_login(fixture.store, &a, NULL, &away, 1059), 0);
 	cr_expect_eq(found("joe").last_login, 1059);
-	cr_assert_eq(store_note_login(store, &a, NULL, &home, 1060), 0);
+	cr_assert_eq(store_note_login(fixture.store, &a, NULL, &home, 1060), 0);
 	cr_expect_eq(found("joe").last_login, 1060);
 }
 
 Test(store, a_note_waits_for_nobody)
 {
-	struct account a = added("joe");
+	struct account a = fixture_account("joe");
 	struct netaddr home = peer("192.0.2.1");
 	struct store *login;
 	struct timespec before, after;
-	cr_assert_eq(store_open(&login, path, STORE_LOGIN), 0);
-	cr_assert_eq(edit_begin(store), 0);
+	cr_assert_eq(store_open(&login, fixture.path, STORE_LOGIN), 0);
+	cr_assert_eq(edit_begin(fixture.store), 0);
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	cr_expect_eq(store_note_login(login, &a, NULL, &home, 1000), -1);
 	cr_expect_eq(errno, EBUSY);
@@ -392,25 +364,25 @@ Test(store, a_note_waits_for_nobody)
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	cr_expect_lt(after.tv_sec - before.tv_sec, 2);
 	cr_expect_eq(store_find(login, span_str("joe"), &a), 0);
-	cr_assert_eq(edit_end(store, 0), 0);
+	cr_assert_eq(edit_end(fixture.store, 0), 0);
 	cr_expect_eq(store_note_login(login, &a, NULL, &home, 1000), 0);
 	store_close(login);
 }
 
 Test(store, rehash_only_what_was_read)
 {
-	struct account a = added("joe"), b;
+	struct account a = fixture_account("joe"), b;
 	struct credentials c = { .hash = "$6$old" };
-	cr_assert_eq(edit_credentials(store, &a, &c), 0);
+	cr_assert_eq(edit_credentials(fixture.store, &a, &c), 0);
 	a = found("joe");
-	cr_assert_eq(
-		store_rehash(store, &a, span_str("x")), 0, "%s", store_fault(store));
+	cr_assert_eq(store_rehash(fixture.store, &a, span_str("x")), 0, "%s",
+		store_fault(fixture.store));
 	b = found("joe");
 	cr_expect(password_verify(b.hash, span_str("x")));
 	cr_expect_not(password_needs_rehash(b.hash));
 	cr_expect(b.scram);
 	cr_expect_eq(b.stamp, a.stamp);
-	cr_expect_eq(store_rehash(store, &a, span_str("late")), -1);
+	cr_expect_eq(store_rehash(fixture.store, &a, span_str("late")), -1);
 	cr_expect_eq(errno, ENOENT);
 	cr_expect_str_eq(found("joe").hash, b.hash);
 }
@@ -418,16 +390,16 @@ Test(store, rehash_only_what_was_read)
 Test(store, offer)
 {
 	struct store_offer offer;
-	cr_assert_eq(store_offer(store, &offer), 0);
+	cr_assert_eq(store_offer(fixture.store, &offer), 0);
 	cr_expect(!offer.passwords && !offer.sealed && !offer.scram && !offer.apps);
-	struct account a = added("joe");
+	struct account a = fixture_account("joe");
 	struct credentials c = credentials("x");
-	cr_assert_eq(edit_credentials(store, &a, &c), 0);
-	cr_assert_eq(store_offer(store, &offer), 0);
+	cr_assert_eq(edit_credentials(fixture.store, &a, &c), 0);
+	cr_assert_eq(store_offer(fixture.store, &offer), 0);
 	cr_expect(offer.passwords && offer.sealed && offer.scram && !offer.apps);
 	cr_expect(offer.all_sealed);
-	added("eve");
-	cr_assert_eq(store_offer(store, &offer), 0);
+	fixture_account("eve");
+	cr_assert_eq(store_offer(fixture.store, &offer), 0);
 	cr_expect(offer.sealed && !offer.all_sealed);
 }
 
@@ -435,17 +407,17 @@ Test(store, offer)
 
 Test(store, all_or_none)
 {
-	cr_assert_eq(edit_begin(store), 0);
-	added("joe");
-	cr_expect_eq(edit_end(store, -1), -1);
+	cr_assert_eq(edit_begin(fixture.store), 0);
+	fixture_account("joe");
+	cr_expect_eq(edit_end(fixture.store, -1), -1);
 	missing("joe");
-	cr_assert_eq(edit_begin(store), 0);
-	added("joe");
+	cr_assert_eq(edit_begin(fixture.store), 0);
+	fixture_account("joe");
 	struct account twice = { .kind = ACCOUNT_VIRTUAL, .name = "joe" };
-	cr_expect_eq(edit_add(store, &twice), -1);
+	cr_expect_eq(edit_add(fixture.store, &twice), -1);
 	cr_expect_eq(errno, EEXIST);
-	added("eve");
-	cr_expect_eq(edit_end(store, 0), 0);
+	fixture_account("eve");
+	cr_expect_eq(edit_end(fixture.store, 0), 0);
 	found("joe");
 	found("eve");
 }
