@@ -1,0 +1,96 @@
+/*
+ * mbox_recover: goes on with a commit that a crash cut off, or finds that it was done,
+ * or that the journal is not this file's. See mbox_rewrite.c.
+ *
+ * Runs as the mailbox owner, under the locks. Distrusts the journal as journal.c does,
+ * and checks that it belongs to the file: inode, the octets before the first removed
+ * one, the octets at the end. Fails with -1 and errno.
+ */
+#include "maildrop/mbox_step.h"
+
+#include "base/io.h"
+
+#include <sys/stat.h>
+
+/* Does the mark stand where an mbox that is not cut has it? 1, 0, -1. */
+static int has_mark(int fd, const struct journal *journal)
+{
+	unsigned char found[JOURNAL_MARK];
+	size_t n = (size_t)step_mark_size(&journal->shift);
+	ssize_t got = io_pread_full(fd, found, n, (off_t)shift_size(&journal->shift));
+
+	if (got < 0)
+		return -1;
+	return (size_t)got == n && memcmp(found, journal->mark, n) == 0;
+}
+
+enum fit {
+	FIT_ERROR = -1,
+	FIT_NOT,  /* not the file that the journal was made for */
+	FIT_DONE, /* it is cut already */
+	FIT_GO_ON,
+};
+
+static enum fit fit(int fd, const struct journal *journal)
+{
+	struct stat st;
+	uint64_t head, tail;
+
+	if (fstat(fd, &st) < 0)
+		return FIT_ERROR;
+	bool uncut = (uint64_t)st.st_size >= journal->last.end;
+	if (journal->last.step == JOURNAL_CUT && uncut) {
+		int marked = has_mark(fd, journal);
+		if (marked < 0)
+			return FIT_ERROR;
+		uncut = marked;
+	}
+	if (!uncut)
+		return journal->last.step == JOURNAL_CUT ? FIT_DONE : FIT_NOT;
+	if (step_sum_before(fd, 0, step_first(&journal->shift), &head) < 0 ||
+		step_tail_sum(fd, &journal->shift, &tail) < 0)
+		return FIT_ERROR;
+	return st.st_ino == journal->inode && head == journal->head_sum &&
+			       tail == journal->last.tail_sum
+		       ? FIT_GO_ON
+		       : FIT_NOT;
+}
+
+static int finish(struct mbox_steps *w, const struct journal_place *place)
+{
+	/* What the logs hold was decided when they were made. */
+	const struct mbox_tuning *given = w->tuning;
+	struct mbox_tuning tuning = *given;
+	int result;
+
+	switch (fit(w->fd, w->journal)) {
+	case FIT_NOT:
+		return journal_set_aside(place);
+	case FIT_GO_ON:
+		if (tuning.log_max > w->journal->log_room)
+			tuning.log_max = w->journal->log_room;
+		w->tuning = &tuning;
+		result = step_run_all(w);
+		w->tuning = given;
+		return result < 0 ? -1 : journal_remove(place);
+	case FIT_DONE:
+		return journal_remove(place);
+	case FIT_ERROR:
+		break;
+	}
+	return -1;
+}
+
+int mbox_recover(
+	int fd, const struct journal_place *place, const struct mbox_tuning *tuning)
+{
+	struct journal journal;
+	struct mbox_steps w = { .fd = fd, .journal = &journal, .tuning = tuning };
+	int found = journal_open(&journal, place);
+
+	if (found <= 0)
+		return found;
+	int result = finish(&w, place);
+	journal_close(&journal);
+	return result;
+}
