@@ -147,6 +147,36 @@ class Maildrops(unittest.TestCase):
         self.assertEqual(len(os.listdir(os.path.join(there, "new"))), 1)
         self.deliver("x", message(1), "--maildrop", f"maildir:{there}", code=64)
 
+    def test_aliases_and_disabled_accounts(self):
+        self.server.command("alias", "add", JOE, "info@example.org")
+        self.deliver("info@example.org", message(1), "--to", "info@example.org")
+        self.server.command("user", "disable", JOE)
+        self.deliver(JOE, message(2))
+        self.server.command("user", "enable", JOE)
+        client = self.login()
+        self.assertEqual(client.stat()[0], 2)
+        self.assertIn(b"Delivered-To: info@example.org\r\n", self.fetched(client, 1))
+        client.quit()
+
+    def test_undelete_by_the_owner(self):
+        """Who may do it is who owns the mail; flags and unique-ids are as before."""
+        self.deliver(JOE, message(1))
+        path = self.server.maildir(JOE)
+        name, = os.listdir(os.path.join(path, "new"))
+        os.rename(os.path.join(path, "new", name), os.path.join(path, "cur", name + ":2,FS"))
+        client = self.login()
+        before = client.uidl()[1]
+        client.dele(1)
+        client.quit()
+        self.assertEqual(os.listdir(os.path.join(path, "cur")), [])
+        as_owner = ["setpriv", "--reuid=_postmail", "--regid=_postmail", "--clear-groups",
+                    os.path.join(self.server.programs, "postern"), "-c", self.server.config]
+        run(*as_owner, "undelete", JOE)
+        self.assertEqual(os.listdir(os.path.join(path, "cur")), [name + ":2,FS"])
+        client = self.login()
+        self.assertEqual(client.uidl()[1], before)
+        client.quit()
+
     def test_a_directory_that_may_only_be_passed(self):
         """As README's /var/lib/postern, mode 711; what may not be passed is named."""
         os.mkdir("/run/passed", 0o711)
