@@ -1,13 +1,14 @@
 /*
- * attempt: see attempt.h; the states are told in row.h.
+ * attempt: see attempt.h; the states are told in row.h, and what the end of a process
+ * means in outcome.c.
  *
- * Trusts: exit codes and reports of the warm parents (root's, and the gate
- * parent's about its own children). Distrusts: everything that a gate child may
+ * Distrusts: everything that a gate child may
  * do: claims in any number (attempts are counted here again), silence
  * (deadlines), a verdict channel that is not read (a verdict that does not fit ends
  * the connection).
  */
 #include "master/attempt.h"
+#include "master/attempt_row.h"
 
 #include "base/die.h"
 #include "base/io.h"
@@ -27,7 +28,6 @@
 enum {
 	LOGIN_GRACE_MS = 5000,	/* the gate's own deadline comes first */
 	AUTH_MS = 90000,	/* PAM may take its time */
-	OPENING_MS = 300000,	/* a huge maildrop on a slow disk, seen first */
 	KILL_MS = 5000,		/* from KILL to its effect */
 	CLAIMS_PER_ATTEMPT = 8, /* SASL has steps */
 };
@@ -38,12 +38,12 @@ static void on_step(void *owner);
 static void on_login(void *owner);
 static void on_sign(void *owner, short events);
 
-static unsigned long long number(const struct row *row)
+unsigned long long attempt_number(const struct row *row)
 {
 	return (unsigned long long)row->facts.connection;
 }
 
-static void step_in(struct row *row, int64_t ms)
+void attempt_step_in(struct row *row, int64_t ms)
 {
 	timer_set(&row->master->timers, &row->step, io_now() + ms);
 }
@@ -51,7 +51,7 @@ static void step_in(struct row *row, int64_t ms)
 static void watch(struct row *row, short events)
 {
 	if (poller_watch(row->master->poller, &row->watch, row->verdict, events) < 0) {
-		log_line("connection=%llu: cannot be watched", number(row));
+		log_line("connection=%llu: cannot be watched", attempt_number(row));
 		attempt_end(row);
 	}
 }
@@ -145,14 +145,14 @@ void attempt_release(struct row *row)
 	master_generation_idle(m, generation);
 }
 
-static void auth_let_go(struct row *row)
+void attempt_auth_let_go(struct row *row)
 {
 	row->parts &= ~(unsigned)PART_AUTH;
 	queue_done(&row->master->queue, row);
 }
 
 /* The channel is gone, or we want it gone: every descriptor is given up. */
-static void part(struct row *row)
+void attempt_part(struct row *row)
 {
 	struct master *m = row->master;
 	poller_forget(m->poller, &row->watch);
@@ -165,7 +165,7 @@ static void part(struct row *row)
 		if (row->errand[kind].work) {
 			errand_cancel(row, (enum domain_kind)kind);
 			if (kind == DOMAIN_AUTH)
-				auth_let_go(row);
+				attempt_auth_let_go(row);
 		}
 	row_close(row);
 	row_enter(row, ROW_PARTED);
@@ -183,18 +183,18 @@ void attempt_end(struct row *row)
 		if (row->parts & parts[kind])
 			errand_kill(row, (enum domain_kind)kind);
 	if (row->state != ROW_PARTED)
-		part(row);
+		attempt_part(row);
 }
 
 /* Back to the gate, which may claim again. */
-static void wait_for_claim(struct row *row)
+void attempt_wait(struct row *row)
 {
 	timer_stop(&row->master->timers, &row->step);
 	row_enter(row, ROW_WAITING);
 	watch(row, POLLIN);
 }
 
-static void answer(struct row *row, enum verdict_kind kind)
+void attempt_answer(struct row *row, enum verdict_kind kind)
 {
 	unsigned char storage[64];
 	struct buf message;
@@ -203,7 +203,7 @@ static void answer(struct row *row, enum verdict_kind kind)
 	if (fdpass_send(row->verdict, buf_span(&message), NULL, 0, MSG_DONTWAIT) < 0)
 		attempt_end(row);
 	else
-		wait_for_claim(row);
+		attempt_wait(row);
 }
 
 static void claim(struct row *row)
@@ -212,7 +212,7 @@ static void claim(struct row *row)
 	 * not is no gate of ours any more. */
 	if (row->claims++ >= CLAIMS_PER_ATTEMPT * row->generation->config.attempts) {
 		log_line("connection=%llu: more claims than attempts allow",
-			number(row));
+			attempt_number(row));
 		attempt_end(row);
 		return;
 	}
@@ -225,7 +225,7 @@ static void on_verdict(void *owner, short events)
 {
 	struct row *row = owner;
 	if (events & POLLHUP)
-		part(row);
+		attempt_part(row);
 	else if (row->state == ROW_WAITING)
 		claim(row);
 }
@@ -252,184 +252,9 @@ void attempt_turns(struct master *m)
 		row->killed = row->session_ended = false;
 		row->credential = 0;
 		row->parts |= PART_AUTH;
-		step_in(row, AUTH_MS);
+		attempt_step_in(row, AUTH_MS);
 		errand_work(row, DOMAIN_AUTH);
 	}
-}
-
-static bool exited(int status, int code)
-{
-	return WIFEXITED(status) && WEXITSTATUS(status) == code;
-}
-
-static void log_end(const struct row *row, enum domain_kind kind, int status)
-{
-	if (row->master->stopping)
-		return;
-	if (WIFSIGNALED(status))
-		log_line("connection=%llu: %s was ended by signal %d", number(row),
-			domain_program(kind), WTERMSIG(status));
-	else
-		log_line("connection=%llu: %s ended with code %d", number(row),
-			domain_program(kind), WEXITSTATUS(status));
-}
-
-/* The session ended without the baton: it has said why, or could not. */
-static void session_said_no(struct row *row, int status)
-{
-	if (exited(status, EXIT_DONE) || exited(status, EXIT_REFUSED)) {
-		wait_for_claim(row);
-		return;
-	}
-	log_end(row, DOMAIN_SESSION, status);
-	answer(row, VERDICT_TEMP);
-}
-
-/*
- * A refusal is told a whole number of penalties after auth was asked: how long auth
- * took (a hash, a module of PAM, or both) says nothing about the name.
- */
-static int64_t rest_of(int64_t delay, int64_t taken)
-{
-	return delay > 0 ? delay - taken % delay : 0;
-}
-
-static void refused(struct row *row)
-{
-	int64_t delay = source_refused(row->source, row->credential, io_now());
-	row->master->stats.refused++;
-	if (row->state == ROW_BUSY) {
-		row_enter(row, ROW_TARPIT);
-		step_in(row, rest_of(delay, io_now() - row->asked));
-	}
-}
-
-static void accepted(struct row *row)
-{
-	source_accepted(row->source, io_now());
-	row->master->stats.logins++;
-	if (!row->session_ended)
-		row->parts |= PART_SESSION;
-	if (row->state != ROW_BUSY)
-		return;
-	row_enter(row, ROW_OPENING);
-	step_in(row, OPENING_MS);
-	if (row->session_ended)
-		session_said_no(row, row->session_status);
-}
-
-/*
- * Auth may have ended before it took the claim. It must not be taken for the next one,
- * so it goes, unread: no octet of it is copied (the length alone comes back).
- */
-static void discard_claim(struct row *row)
-{
-	for (int most = 4; most > 0; most--)
-		if (recv(row->verdict, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) <= 0)
-			return;
-}
-
-static void auth_ended(struct row *row, int status)
-{
-	if (!(row->parts & PART_AUTH))
-		return;
-	auth_let_go(row);
-	if (exited(status, EXIT_DONE)) {
-		accepted(row);
-	} else if (exited(status, EXIT_REFUSED)) {
-		refused(row);
-	} else if (exited(status, EXIT_MORE)) {
-		if (row->state == ROW_BUSY)
-			wait_for_claim(row);
-	} else {
-		log_end(row, DOMAIN_AUTH, status);
-		row->master->stats.failed++;
-		if (exited(status, EXIT_MALFORMED))
-			(void)source_refused(row->source, 0, io_now());
-		if (row->state == ROW_BUSY) {
-			discard_claim(row);
-			answer(row, VERDICT_TEMP);
-		}
-	}
-}
-
-static void session_ended(struct row *row, int status)
-{
-	row->parts &= ~(unsigned)PART_SESSION;
-	row->session_ended = true;
-	row->session_status = status;
-	if (row->state == ROW_OPENING)
-		session_said_no(row, status);
-}
-
-static void gate_ended(struct row *row, int status)
-{
-	row->parts &= ~(unsigned)PART_GATE;
-	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
-		log_end(row, DOMAIN_GATE, status);
-	if (row->state != ROW_PARTED)
-		part(row);
-}
-
-static void process_ended(struct row *row, enum domain_kind kind, int status)
-{
-	static void (*const ended[DOMAINS])(struct row * row, int status) = {
-		[DOMAIN_GATE] = gate_ended,
-		[DOMAIN_AUTH] = auth_ended,
-		[DOMAIN_SESSION] = session_ended,
-	};
-	ended[kind](row, status);
-}
-
-static void note_account(struct row *row, struct span account)
-{
-	char text[LOGIN_NAME_MAX + 1];
-	if (span_to_text(account, text, sizeof(text)) < 0)
-		return;
-	free(row->account);
-	row->account = strdup(text);
-}
-
-void attempt_report(struct domain *d, const struct report *report)
-{
-	struct master *m = d->generation->master;
-	struct row *row = row_find(&m->rows, report->connection);
-	if (!row || row->generation != d->generation)
-		return;
-	if (report->kind == REPORT_STARTED && d->kind == DOMAIN_SESSION) {
-		row->parts |= PART_SESSION;
-		row->session_pid = report->pid;
-	} else if (report->kind == REPORT_ACCEPTED && d->kind == DOMAIN_AUTH) {
-		note_account(row, report->account);
-	} else if (report->kind == REPORT_REFUSED && d->kind == DOMAIN_AUTH) {
-		row->credential = report->credential;
-	} else if (report->kind == REPORT_ENDED) {
-		process_ended(row, d->kind, report->status);
-		if (row->state == ROW_PARTED)
-			attempt_release(row);
-	}
-}
-
-static void lose(void *context, struct row *row)
-{
-	const struct domain *d = context;
-	if (row->generation != d->generation)
-		return;
-	if (d->kind == DOMAIN_AUTH && row->parts & PART_AUTH &&
-		!row->errand[DOMAIN_AUTH].work) {
-		auth_ended(row, SIGKILL);
-	} else if (d->kind == DOMAIN_GATE || d->kind == DOMAIN_SESSION) {
-		row->parts &=
-			~(unsigned)(d->kind == DOMAIN_GATE ? PART_GATE : PART_SESSION);
-	}
-	row->errand[d->kind].kill = false;
-	if (row->state == ROW_PARTED)
-		attempt_release(row);
-}
-
-void attempt_domain_died(struct domain *d)
-{
-	rows_each(&d->generation->master->rows, lose, d);
 }
 
 /* The state has lasted too long. */
@@ -437,7 +262,7 @@ static void on_step(void *owner)
 {
 	struct row *row = owner;
 	if (row->state == ROW_TARPIT) {
-		answer(row, VERDICT_FAIL);
+		attempt_answer(row, VERDICT_FAIL);
 		return;
 	}
 	unsigned running = row->parts & (PART_AUTH | PART_SESSION);
@@ -445,15 +270,15 @@ static void on_step(void *owner)
 	if (row->state == ROW_BUSY && row->errand[DOMAIN_AUTH].work) {
 		/* Auth does not run at all. */
 		errand_cancel(row, DOMAIN_AUTH);
-		auth_ended(row, EXIT_TEMPORARY << 8);
+		outcome_auth(row, EXIT_TEMPORARY << 8);
 		return;
 	}
 	if (running && !row->killed) {
-		log_line("connection=%llu: %s takes too long", number(row),
+		log_line("connection=%llu: %s takes too long", attempt_number(row),
 			domain_program(kind));
 		row->killed = true;
 		errand_kill(row, kind);
-		step_in(row, KILL_MS);
+		attempt_step_in(row, KILL_MS);
 		return;
 	}
 	attempt_end(row);

@@ -1,7 +1,6 @@
 /*
- * generation: what the configuration means for each domain, and the life of the
- * warm parents: set-up, READY before a deadline, starting again, slower
- * and slower when one dies at birth.
+ * generation: what the configuration names, opened, and the life of the warm parents:
+ * READY before a deadline, starting again, slower and slower when one dies at birth.
  */
 #include "master/generation.h"
 
@@ -10,10 +9,10 @@
 #include "base/log.h"
 #include "master/attempt.h"
 #include "master/errand.h"
+#include "master/launch.h"
 #include "master/master.h"
 #include "master/place.h"
 #include "postern/abi.h"
-#include "postern/keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +28,6 @@ enum {
 	AGAIN_FIRST_MS = 250, /* the first wait after such a death */
 	AGAIN_MOST_MS = 60000,
 	REPORTS_AT_ONCE = 64,
-	KEEPERS_MOST = 16,
 };
 
 static void on_control(void *owner, short events);
@@ -131,132 +129,6 @@ struct generation *generation_new(
 	return NULL;
 }
 
-static void encode_gate(struct buf *message, const struct generation *g)
-{
-	struct gate_setup setup = {
-		.login_seconds = g->config.login_seconds,
-		.attempts = g->config.attempts,
-		.bad_commands = g->config.bad_commands,
-		.certificate = g->certificate >= 0,
-	};
-	memcpy(setup.hostname, g->config.hostname, sizeof(setup.hostname));
-	memcpy(setup.certificate_path, g->config.certificate,
-		sizeof(setup.certificate_path));
-	gate_setup_encode(message, &setup);
-}
-
-static void encode_auth(struct buf *message, const struct generation *g)
-{
-	struct auth_setup setup = {
-		.root = g->master->root,
-		.check = g->check,
-		.pam_session = g->config.pam_session,
-		.mechanisms = g->config.mechanisms,
-		.remember_seconds = g->config.remember_seconds,
-		.issuers_n = (uint32_t)g->config.issuers_n,
-		.sources_n = (uint32_t)g->config.sources_n,
-	};
-	memcpy(setup.hostname, g->config.hostname, sizeof(setup.hostname));
-	memcpy(setup.sources, g->config.sources, sizeof(setup.sources));
-	memcpy(setup.issuers, g->config.issuers, sizeof(setup.issuers));
-	auth_setup_encode(message, &setup);
-}
-
-static void encode_session(struct buf *message, const struct generation *g)
-{
-	session_setup_encode(
-		message, &(struct session_setup){
-				 .root = g->master->root,
-				 .idle_seconds = g->config.idle_seconds,
-				 .bad_commands = g->config.bad_commands,
-				 .takeover_seconds = g->config.takeover_seconds,
-				 .undo_seconds = g->config.undo_seconds,
-				 .login_seconds = g->config.login_seconds,
-			 });
-}
-
-/* One that signs for each processor. */
-static void encode_keeper(struct buf *message, const struct generation *g)
-{
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	struct keeper_setup setup = { .workers = 1 };
-	if (processors > 1)
-		setup.workers =
-			processors < KEEPERS_MOST ? (uint32_t)processors : KEEPERS_MOST;
-	memcpy(setup.certificate_path, g->config.certificate,
-		sizeof(setup.certificate_path));
-	memcpy(setup.key_path, g->config.key, sizeof(setup.key_path));
-	keeper_setup_encode(message, &setup);
-}
-
-/* Opened once, and read from the start by each process that gets it. */
-static void rewind_pem(int fd)
-{
-	if (fd >= 0 && lseek(fd, 0, SEEK_SET) < 0)
-		log_line("the certificate or its key is no file");
-}
-
-/* The descriptors behind FD_CONTROL, as include/postern/fds.h has them. */
-static int list_descriptors(
-	const struct generation *g, enum domain_kind kind, int fds[3])
-{
-	switch (kind) {
-	case DOMAIN_GATE:
-		rewind_pem(g->certificate);
-		fds[0] = g->certificate;
-		return 1;
-	case DOMAIN_KEEPER:
-		rewind_pem(g->keeper_certificate);
-		rewind_pem(g->key);
-		fds[0] = g->keeper_certificate;
-		fds[1] = g->key;
-		return 2;
-	case DOMAIN_AUTH:
-		fds[0] = g->auth_end;
-		return 1;
-	default:
-		fds[0] = g->session_end;
-		fds[1] = g->locks;
-		fds[2] = g->states;
-		return 3;
-	}
-}
-
-static int start(struct domain *d)
-{
-	static void (*const encode[DOMAINS])(
-		struct buf * message, const struct generation *g) = {
-		[DOMAIN_GATE] = encode_gate,
-		[DOMAIN_AUTH] = encode_auth,
-		[DOMAIN_SESSION] = encode_session,
-		[DOMAIN_KEEPER] = encode_keeper,
-	};
-	struct generation *g = d->generation;
-	struct master *m = g->master;
-	unsigned char storage[MESSAGE_MAX];
-	struct buf message;
-	int fds[3];
-	buf_fixed(&message, storage, sizeof(storage));
-	encode[d->kind](&message, g);
-	if (!buf_ok(&message))
-		bug("a set-up message that does not fit");
-	const struct unprivileged *user =
-		d->kind == DOMAIN_KEEPER ? &g->keeper_user : &g->gate_user;
-	struct domain_launch launch = {
-		.programs = g->config.programs,
-		.fds = fds,
-		.fds_n = list_descriptors(g, d->kind, fds),
-		.drop = m->root && (d->kind == DOMAIN_GATE || d->kind == DOMAIN_KEEPER),
-		.uid = user->uid,
-		.gid = user->gid,
-		.setup = buf_span(&message),
-	};
-	if (domain_start(d, &launch) < 0)
-		return -1;
-	timer_set(&m->timers, &d->timer, d->started + READY_MS);
-	return poller_watch(m->poller, &d->watch, d->control, POLLIN);
-}
-
 static void try_again(struct domain *d)
 {
 	int64_t wait = AGAIN_FIRST_MS;
@@ -271,7 +143,7 @@ static void try_again(struct domain *d)
 
 static void start_or_wait(struct domain *d)
 {
-	if (start(d) == 0)
+	if (launch(d, READY_MS) == 0)
 		return;
 	log_line("cannot start %s: %s", domain_program(d->kind), strerror(errno));
 	if (d->pid) {

@@ -6,13 +6,9 @@
  * auth, root to root); a message that cannot be understood there costs a log line.
  * A peer's octet never comes near it.
  *
- * Work comes in a fork of its own, or, where the domain lets a child do more than one
- * piece (auth), to a worker.
- *
  * Reports are blocking writes: the master never blocks on our channel, so it always
  * comes back to read them; when it is gone the write fails and reporting ends.
- *
- * Fails: a fork that fails is reported as a child that ended with EXIT_TEMPORARY.
+ * What becomes of work is told in give.c.
  */
 #include "warm/warm.h"
 
@@ -24,8 +20,7 @@
 #include "ipc/msg.h"
 #include "postern/fds.h"
 #include "postern/report.h"
-#include "warm/children.h"
-#include "warm/workers.h"
+#include "warm/loop.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -33,7 +28,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/prctl.h>
@@ -42,16 +36,6 @@
 /* A signal handler can be passed nothing, so these two are global. They are
  * written only while ppoll(2) lets signals in. */
 static volatile sig_atomic_t child_ended, told_to_end;
-
-struct warm {
-	const struct warm_work *work;
-	struct children children;
-	int control; /* -1 once it was closed from above */
-	int intake;  /* may be the same descriptor */
-	bool ending; /* SIGTERM came: no more work */
-	int64_t next_tick;
-	struct workers workers;
-};
 
 static void on_signal(int number)
 {
@@ -67,6 +51,17 @@ static void handle_with(int number, void (*handler)(int))
 	sigemptyset(&action.sa_mask);
 	if (sigaction(number, &action, NULL) < 0)
 		die(EXIT_TEMPORARY, "sigaction");
+}
+
+void loop_default_signals(void)
+{
+	sigset_t none;
+	handle_with(SIGCHLD, SIG_DFL);
+	handle_with(SIGTERM, SIG_DFL);
+	handle_with(SIGHUP, SIG_DFL);
+	sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		die(EXIT_TEMPORARY, "sigprocmask");
 }
 
 static sigset_t loop_signals(void)
@@ -132,167 +127,10 @@ void warm_begin(const char *program, int last, struct buf *message)
 	receive_setup(message);
 }
 
-static int report(const struct report *what)
-{
-	unsigned char storage[64];
-	struct buf message;
-	buf_fixed(&message, storage, sizeof(storage));
-	report_encode(&message, what);
-	if (!buf_ok(&message))
-		bug("a report that does not fit");
-	return fdpass_send(FD_CONTROL, buf_span(&message), NULL, 0, 0);
-}
-
 void warm_ready(void)
 {
-	if (report(&(struct report){ .kind = REPORT_READY }) < 0)
+	if (loop_report(&(struct report){ .kind = REPORT_READY }) < 0)
 		die(EXIT_TEMPORARY, "the master does not listen");
-}
-
-/* The master is gone: nobody is left to report to. */
-static void lose_control(struct warm *w)
-{
-	if (w->intake == w->control)
-		w->intake = -1;
-	w->control = -1;
-}
-
-static void tell(struct warm *w, const struct report *what)
-{
-	if (w->control >= 0 && report(what) < 0)
-		lose_control(w);
-}
-
-static void close_all(const int *fds, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
-}
-
-static void default_signals(void)
-{
-	sigset_t none;
-	handle_with(SIGCHLD, SIG_DFL);
-	handle_with(SIGTERM, SIG_DFL);
-	handle_with(SIGHUP, SIG_DFL);
-	sigemptyset(&none);
-	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
-		die(EXIT_TEMPORARY, "sigprocmask");
-}
-
-static _Noreturn void become_child(struct warm *w, const int *fds)
-{
-	default_signals();
-	_exit(w->work->child(w->work->self, fds));
-}
-
-static bool is_complete(const struct warm *w, size_t came)
-{
-	return came >= w->work->descriptors &&
-	       came <= w->work->descriptors + w->work->optional;
-}
-
-static void close_range_of(int first, int behind)
-{
-	for (int fd = first; fd < behind; fd++)
-		close(fd);
-}
-
-/* A worker's life: work, and an octet that says how it ended. It ends when its parent
- * lets go of it, or when the child's code says that it has served long enough. */
-static void run_worker(void *self, int channel)
-{
-	const struct warm *w = self;
-	const struct warm_work *work = w->work;
-	unsigned char storage[MESSAGE_MAX + 1], code;
-	int fds[FDPASS_MAX + 1];
-	size_t came = 0;
-	default_signals();
-	if (dup2(channel, work->worker) < 0)
-		die(EXIT_TEMPORARY, "a worker's channel");
-	for (;;) {
-		close_range_of(work->worker - (int)work->descriptors, work->worker);
-		ssize_t n = fdpass_recv(work->worker, storage, sizeof(storage), fds,
-			FDPASS_MAX, &came, 0);
-		if (n <= 0)
-			_exit(n == 0 ? EXIT_DONE : EXIT_TEMPORARY);
-		if (!is_complete(w, came) ||
-			!work->decode(work->self, span_of(storage, (size_t)n)))
-			bug("work that the parent could understand");
-		fds[work->descriptors + work->optional] = work->worker;
-		code = (unsigned char)work->child(work->self, fds);
-		if (send(work->worker, &code, 1, MSG_NOSIGNAL) != 1)
-			_exit(code);
-	}
-}
-
-/* A process for this work: a worker, or one of its own. -1: none can be had. */
-static pid_t find_process(struct warm *w, struct span message, int *fds, size_t came)
-{
-	const struct warm_work *work = w->work;
-	pid_t pid = 0;
-	if (children_reserve(&w->children) < 0)
-		return -1;
-	if (work->worker && work->may_share(work->self))
-		pid = workers_give(&w->workers, message, fds, came, run_worker, w);
-	if (pid == 0)
-		pid = fork();
-	if (pid == 0)
-		become_child(w, fds);
-	return pid;
-}
-
-static void start(
-	struct warm *w, uint64_t connection, struct span message, int *fds, size_t came)
-{
-	pid_t pid = find_process(w, message, fds, came);
-	if (pid < 0)
-		log_line("connection=%llu: cannot fork: %s",
-			(unsigned long long)connection, strerror(errno));
-	close_all(fds, w->work->descriptors + w->work->optional);
-	if (pid < 0) {
-		tell(w, &(struct report){ .kind = REPORT_ENDED,
-				.connection = connection,
-				.status = EXIT_TEMPORARY << 8 });
-		return;
-	}
-	children_add(&w->children, pid, connection);
-	tell(w, &(struct report){
-			.kind = REPORT_STARTED, .connection = connection, .pid = pid });
-}
-
-static void ended(struct warm *w, pid_t pid, int status)
-{
-	uint64_t connection = children_remove(&w->children, pid);
-	if (connection)
-		tell(w, &(struct report){ .kind = REPORT_ENDED,
-				.connection = connection,
-				.pid = pid,
-				.status = status });
-}
-
-static void reap(struct warm *w)
-{
-	int status;
-	pid_t pid;
-	child_ended = 0;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		workers_remove(&w->workers, pid);
-		ended(w, pid, status);
-	}
-}
-
-/* Before reaping: a worker that has said how it ended and died since has ended so. */
-static void hear_workers(struct warm *w, const struct pollfd *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		unsigned char code;
-		pid_t pid =
-			p[i].revents ? workers_hear(&w->workers, p[i].fd, &code) : 0;
-		if (pid)
-			ended(w, pid, code << 8);
-	}
 }
 
 static void obey_kill(struct warm *w, struct span message)
@@ -311,13 +149,13 @@ static void obey_kill(struct warm *w, struct span message)
 static void take_work(struct warm *w, struct span message, int *fds, size_t came)
 {
 	uint64_t connection =
-		is_complete(w, came) ? w->work->decode(w->work->self, message) : 0;
+		loop_is_complete(w, came) ? w->work->decode(w->work->self, message) : 0;
 	if (connection) {
-		start(w, connection, message, fds, came);
+		loop_start(w, connection, message, fds, came);
 		return;
 	}
 	log_line("work that cannot be understood");
-	close_all(fds, came);
+	loop_close(fds, came);
 }
 
 static void hear(struct warm *w, int channel)
@@ -335,19 +173,19 @@ static void hear(struct warm *w, int channel)
 	}
 	if (n <= 0) {
 		if (channel == w->control)
-			lose_control(w);
+			loop_lose_control(w);
 		else
 			w->intake = -1;
 		return;
 	}
 	struct span message = span_of(storage, (size_t)n);
 	if (channel == w->control && msg_type(message) == MESSAGE_KILL) {
-		close_all(fds, came);
+		loop_close(fds, came);
 		obey_kill(w, message);
 	} else if (channel == w->intake) {
 		take_work(w, message, fds, came);
 	} else {
-		close_all(fds, came);
+		loop_close(fds, came);
 	}
 }
 
@@ -407,11 +245,13 @@ static void turn(struct warm *w)
 	if (n < 0 && errno != EINTR)
 		die(EXIT_TEMPORARY, "ppoll");
 	if (n > 0)
-		hear_workers(w, p + 2, busy);
+		loop_hear_workers(w, p + 2, busy);
 	/* ppoll(2) lets no signal in when a channel is ready already: under load
 	 * the children are looked after without one. */
-	if (child_ended || (n > 0 && w->children.n > 0))
-		reap(w);
+	if (child_ended || (n > 0 && w->children.n > 0)) {
+		child_ended = 0;
+		loop_reap(w);
+	}
 	if (told_to_end)
 		end_children(w);
 	if (n > 0 && p[0].revents)

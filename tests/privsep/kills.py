@@ -298,10 +298,11 @@ class Kills(unittest.TestCase):
         account.deliver()
 
     def settled(self):
-        """Nothing of the server but the master and what it has started itself."""
+        """Nothing of the server but the master, what it has started itself, and the
+        workers of these."""
         below = children(self.server.process.pid)
         return all(state_of(pid)[1] == str(self.server.process.pid)
-                   or program_of(pid) == "postern-keeper" for pid in below)
+                   or program_of(pid) in ("postern-auth", "postern-keeper") for pid in below)
 
     def wait(self, condition, what):
         deadline = time.monotonic() + PATIENCE

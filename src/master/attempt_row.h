@@ -1,0 +1,32 @@
+/*
+ * attempt_row: what attempt.c and outcome.c share: the moves of one row from state to
+ * state.
+ */
+#ifndef POSTERN_MASTER_ATTEMPT_ROW_H
+#define POSTERN_MASTER_ATTEMPT_ROW_H
+
+#include "master/row.h"
+#include "postern/verdict.h"
+
+/* Of its connection, for the log. */
+unsigned long long attempt_number(const struct row *row);
+
+/* The state may last so long. */
+void attempt_step_in(struct row *row, int64_t ms);
+
+/* Back to the gate, which may claim again. */
+void attempt_wait(struct row *row);
+
+/* Tells the gate the master's own verdict, and waits for its next claim. */
+void attempt_answer(struct row *row, enum verdict_kind kind);
+
+/* Auth is done with it: its turn is somebody else's. */
+void attempt_auth_let_go(struct row *row);
+
+/* The channel is gone, or we want it gone: every descriptor is given up. */
+void attempt_part(struct row *row);
+
+/* Auth's child has ended, with a status of waitpid(2). */
+void outcome_auth(struct row *row, int status);
+
+#endif

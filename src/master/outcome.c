@@ -1,0 +1,196 @@
+/*
+ * outcome: what the end of a process means for its row: auth's decision, the penalty,
+ * the session's answer. The states are told in row.h.
+ *
+ * Trusts: exit codes and reports of the warm parents (root's, and the gate parent's
+ * about its own children). Nothing else is known of what was decided.
+ */
+#include "master/attempt.h"
+#include "master/attempt_row.h"
+
+#include "base/die.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "master/generation.h"
+#include "master/master.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+enum { OPENING_MS = 300000 /* a huge maildrop on a slow disk, seen first */ };
+
+static bool exited(int status, int code)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == code;
+}
+
+static void log_end(const struct row *row, enum domain_kind kind, int status)
+{
+	if (row->master->stopping)
+		return;
+	if (WIFSIGNALED(status))
+		log_line("connection=%llu: %s was ended by signal %d",
+			attempt_number(row), domain_program(kind), WTERMSIG(status));
+	else
+		log_line("connection=%llu: %s ended with code %d", attempt_number(row),
+			domain_program(kind), WEXITSTATUS(status));
+}
+
+/* The session ended without the baton: it has said why, or could not. */
+static void session_said_no(struct row *row, int status)
+{
+	if (exited(status, EXIT_DONE) || exited(status, EXIT_REFUSED)) {
+		attempt_wait(row);
+		return;
+	}
+	log_end(row, DOMAIN_SESSION, status);
+	attempt_answer(row, VERDICT_TEMP);
+}
+
+/*
+ * A refusal is told a whole number of penalties after auth was asked: how long auth
+ * took (a hash, a module of PAM, or both) says nothing about the name.
+ */
+static int64_t rest_of(int64_t delay, int64_t taken)
+{
+	return delay > 0 ? delay - taken % delay : 0;
+}
+
+static void refused(struct row *row)
+{
+	int64_t delay = source_refused(row->source, row->credential, io_now());
+	row->master->stats.refused++;
+	if (row->state == ROW_BUSY) {
+		row_enter(row, ROW_TARPIT);
+		attempt_step_in(row, rest_of(delay, io_now() - row->asked));
+	}
+}
+
+static void accepted(struct row *row)
+{
+	source_accepted(row->source, io_now());
+	row->master->stats.logins++;
+	if (!row->session_ended)
+		row->parts |= PART_SESSION;
+	if (row->state != ROW_BUSY)
+		return;
+	row_enter(row, ROW_OPENING);
+	attempt_step_in(row, OPENING_MS);
+	if (row->session_ended)
+		session_said_no(row, row->session_status);
+}
+
+/*
+ * Auth may have ended before it took the claim. It must not be taken for the next one,
+ * so it goes, unread: no octet of it is copied (the length alone comes back).
+ */
+static void discard_claim(struct row *row)
+{
+	for (int most = 4; most > 0; most--)
+		if (recv(row->verdict, NULL, 0, MSG_DONTWAIT | MSG_TRUNC) <= 0)
+			return;
+}
+
+void outcome_auth(struct row *row, int status)
+{
+	if (!(row->parts & PART_AUTH))
+		return;
+	attempt_auth_let_go(row);
+	if (exited(status, EXIT_DONE)) {
+		accepted(row);
+	} else if (exited(status, EXIT_REFUSED)) {
+		refused(row);
+	} else if (exited(status, EXIT_MORE)) {
+		if (row->state == ROW_BUSY)
+			attempt_wait(row);
+	} else {
+		log_end(row, DOMAIN_AUTH, status);
+		row->master->stats.failed++;
+		if (exited(status, EXIT_MALFORMED))
+			(void)source_refused(row->source, 0, io_now());
+		if (row->state == ROW_BUSY) {
+			discard_claim(row);
+			attempt_answer(row, VERDICT_TEMP);
+		}
+	}
+}
+
+static void session_ended(struct row *row, int status)
+{
+	row->parts &= ~(unsigned)PART_SESSION;
+	row->session_ended = true;
+	row->session_status = status;
+	if (row->state == ROW_OPENING)
+		session_said_no(row, status);
+}
+
+static void gate_ended(struct row *row, int status)
+{
+	row->parts &= ~(unsigned)PART_GATE;
+	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+		log_end(row, DOMAIN_GATE, status);
+	if (row->state != ROW_PARTED)
+		attempt_part(row);
+}
+
+static void process_ended(struct row *row, enum domain_kind kind, int status)
+{
+	static void (*const ended[DOMAINS])(struct row * row, int status) = {
+		[DOMAIN_GATE] = gate_ended,
+		[DOMAIN_AUTH] = outcome_auth,
+		[DOMAIN_SESSION] = session_ended,
+	};
+	ended[kind](row, status);
+}
+
+static void note_account(struct row *row, struct span account)
+{
+	char text[LOGIN_NAME_MAX + 1];
+	if (span_to_text(account, text, sizeof(text)) < 0)
+		return;
+	free(row->account);
+	row->account = strdup(text);
+}
+
+void attempt_report(struct domain *d, const struct report *report)
+{
+	struct master *m = d->generation->master;
+	struct row *row = row_find(&m->rows, report->connection);
+	if (!row || row->generation != d->generation)
+		return;
+	if (report->kind == REPORT_STARTED && d->kind == DOMAIN_SESSION) {
+		row->parts |= PART_SESSION;
+		row->session_pid = report->pid;
+	} else if (report->kind == REPORT_ACCEPTED && d->kind == DOMAIN_AUTH) {
+		note_account(row, report->account);
+	} else if (report->kind == REPORT_REFUSED && d->kind == DOMAIN_AUTH) {
+		row->credential = report->credential;
+	} else if (report->kind == REPORT_ENDED) {
+		process_ended(row, d->kind, report->status);
+		if (row->state == ROW_PARTED)
+			attempt_release(row);
+	}
+}
+
+static void lose(void *context, struct row *row)
+{
+	const struct domain *d = context;
+	if (row->generation != d->generation)
+		return;
+	if (d->kind == DOMAIN_AUTH && row->parts & PART_AUTH &&
+		!row->errand[DOMAIN_AUTH].work) {
+		outcome_auth(row, SIGKILL);
+	} else if (d->kind == DOMAIN_GATE || d->kind == DOMAIN_SESSION) {
+		row->parts &=
+			~(unsigned)(d->kind == DOMAIN_GATE ? PART_GATE : PART_SESSION);
+	}
+	row->errand[d->kind].kill = false;
+	if (row->state == ROW_PARTED)
+		attempt_release(row);
+}
+
+void attempt_domain_died(struct domain *d)
+{
+	rows_each(&d->generation->master->rows, lose, d);
+}
