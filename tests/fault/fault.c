@@ -38,11 +38,7 @@ void fault_fail(const struct fault *f, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
-	fprintf(stderr, "FAIL %s: ", f->what ? f->what->name : "setup");
-	vfprintf(stderr, format, arguments);
-	fprintf(stderr, " (%s); see %s\n", strerror(errno), f->dir);
-	va_end(arguments);
-	exit(1);
+	scratch_fail(f->what ? f->what->name : "setup", f->dir, format, arguments);
 }
 
 static void need(bool good, const struct fault *f, const char *what)
@@ -54,9 +50,7 @@ static void need(bool good, const struct fault *f, const char *what)
 void fault_begin(struct fault *f)
 {
 	*f = (struct fault){ .state_fd = -1 };
-	snprintf(f->dir, sizeof(f->dir), "%s/postern-fault-XXXXXX",
-		access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	need(mkdtemp(f->dir), f, "mkdtemp");
+	scratch_make(f->dir);
 	snprintf(f->path, sizeof(f->path), "%s/joe", f->dir);
 	snprintf(f->state, sizeof(f->state), "%s/state", f->dir);
 	snprintf(f->journal, sizeof(f->journal), "%s/mbox-journal", f->state);
@@ -67,10 +61,8 @@ void fault_begin(struct fault *f)
 
 void fault_end(struct fault *f)
 {
-	char command[128];
 	close(f->state_fd);
-	snprintf(command, sizeof(command), "rm -rf %s", f->dir);
-	need(system(command) == 0, f, "rm");
+	scratch_remove(f->dir);
 }
 
 static void add(struct text *to, const void *p, size_t n)

@@ -5,6 +5,7 @@
 #ifndef POSTERN_TESTS_FAULT_H
 #define POSTERN_TESTS_FAULT_H
 
+#include "fault/scratch.h"
 #include "maildrop/mbox.h"
 #include "postern/maildrop.h"
 
@@ -33,7 +34,7 @@ struct text {
 /* The world of one program: a directory, in memory if there is such. */
 struct fault {
 	const struct fault_case *what;
-	char dir[64], path[96], state[96], journal[128];
+	char dir[SCRATCH_MAX], path[96], state[96], journal[128];
 	int state_fd;
 	struct text before, after, append; /* append may be empty */
 	size_t seen_before, seen_after;
