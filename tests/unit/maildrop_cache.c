@@ -4,6 +4,7 @@
  * the linker).
  */
 #include "maildrop/cache.h"
+#include "unit/place.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
@@ -33,51 +34,12 @@ struct dirent *__wrap_readdir(DIR *dir)
 	return __real_readdir(dir);
 }
 
-static char top[64], path[80];
-static int state;
-
-static void setup(void)
-{
-	snprintf(top, sizeof(top), "/tmp/postern-cache.XXXXXX");
-	cr_assert(mkdtemp(top));
-	snprintf(path, sizeof(path), "%s/Maildir", top);
-	cr_assert_eq(chdir(top), 0);
-	cr_assert_eq(mkdir("Maildir", 0700) + mkdir("Maildir/new", 0700) +
-			     mkdir("Maildir/cur", 0700) + mkdir("state", 0700),
-		0);
-	state = open("state", O_RDONLY | O_DIRECTORY);
-	cr_assert(state >= 0);
-}
-
-static void teardown(void)
-{
-	char command[128];
-	snprintf(command, sizeof(command), "rm -rf %s", top);
-	cr_assert_eq(system(command), 0);
-}
-
-TestSuite(cache, .init = setup, .fini = teardown, .timeout = 120);
-
-static void put(const char *name, const char *text)
-{
-	char full[400];
-	snprintf(full, sizeof(full), "Maildir/%s", name);
-	int fd = open(full, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	cr_assert(fd >= 0);
-	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
-}
+TestSuite(cache, .init = place_begin, .fini = place_end, .timeout = 120);
 
 static struct maildrop *open_drop(void)
 {
-	struct maildrop *drop;
-	struct maildrop_fault fault = { "" };
-	struct maildrop_place place = {
-		.kind = MAILDROP_MAILDIR, .path = path, .state = state
-	};
 	opened = entries = 0;
-	cr_assert_eq(maildrop_open(&drop, &place, &fault), 0, "%s", fault.text);
-	return drop;
+	return place_open(0);
 }
 
 static void fill(int n)
@@ -89,7 +51,7 @@ static void fill(int n)
 		snprintf(text, sizeof(text), "Subject: %d\n\n%.*s\n", i, i % 40,
 			"\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
 			"\n");
-		put(name, text);
+		place_put(name, text);
 	}
 }
 
@@ -117,10 +79,10 @@ static uint64_t digest_now(void)
 
 static uint64_t digest_without_cache(void)
 {
-	int kept = state;
-	state = -1;
+	int kept = place_state;
+	place_state = -1;
 	uint64_t h = digest_now();
-	state = kept;
+	place_state = kept;
 	return h;
 }
 
@@ -131,7 +93,7 @@ Test(cache, unchanged_maildrop_opens_no_message)
 	cr_assert_eq(opened, 100);
 	cr_assert_eq(digest_now(), h);
 	cr_assert_eq(opened, 0);
-	put("new/5000.new", "one\n");
+	place_put("new/5000.new", "one\n");
 	cr_assert_neq(digest_now(), h);
 	cr_assert_eq(opened, 1);
 	cr_assert_eq(digest_now(), digest_without_cache());
@@ -159,7 +121,7 @@ Test(cache, directories_at_rest_are_not_read)
 	maildrop_close(drop);
 	cr_assert_eq(unlink("Maildir/cur/1000.0.host:2,S"), 0);
 	cr_assert_eq(digest_now(), digest_without_cache());
-	put("cur/1.first", "x\n");
+	place_put("cur/1.first", "x\n");
 	cr_assert_eq(digest_now(), digest_without_cache());
 }
 
@@ -167,10 +129,10 @@ Test(cache, wrong_entry_costs_one_look)
 {
 	struct maildrop_body body;
 	struct maildrop_fault fault;
-	put("cur/1.a", "a\n");
-	put("cur/2.b", "b\n");
+	place_put("cur/1.a", "a\n");
+	place_put("cur/2.b", "b\n");
 	digest_now();
-	put("cur/1.a", "written over\nin place\n");
+	place_put("cur/1.a", "written over\nin place\n");
 	struct maildrop *drop = open_drop();
 	cr_assert_eq(opened, 0);
 	cr_assert_eq(maildrop_size(drop, 0), 3);
@@ -187,9 +149,9 @@ Test(cache, wrong_entry_costs_one_look)
 
 Test(cache, other_file_of_the_same_name_is_another_message)
 {
-	put("cur/1.a", "a\n");
+	place_put("cur/1.a", "a\n");
 	digest_now();
-	put("tmp", "bbbb\n");
+	place_put("tmp", "bbbb\n");
 	cr_assert_eq(rename("Maildir/tmp", "Maildir/cur/1.a"), 0);
 	cr_assert_eq(digest_now(), digest_without_cache());
 }
@@ -219,7 +181,7 @@ Test(cache, never_hides_a_change)
 		if (rand() % 2) {
 			snprintf(name, sizeof(name), "%s/%d.%d",
 				rand() % 2 ? "new" : "cur", 900 + rand() % 200, i);
-			put(name, "text\n\ntext\n");
+			place_put(name, "text\n\ntext\n");
 		} else {
 			struct maildrop_done done;
 			struct maildrop_fault fault;
@@ -240,7 +202,7 @@ Test(cache, never_hides_a_change)
 static unsigned char *slurp(size_t *n)
 {
 	struct stat st;
-	int fd = openat(state, CACHE_NAME, O_RDONLY);
+	int fd = openat(place_state, CACHE_NAME, O_RDONLY);
 	cr_assert(fd >= 0 && fstat(fd, &st) == 0);
 	*n = (size_t)st.st_size;
 	unsigned char *p = malloc(*n);
@@ -251,7 +213,7 @@ static unsigned char *slurp(size_t *n)
 
 static void spew(const void *p, size_t n)
 {
-	int fd = openat(state, CACHE_NAME, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int fd = openat(place_state, CACHE_NAME, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	cr_assert(fd >= 0);
 	cr_assert_eq(write(fd, p, n), (ssize_t)n);
 	close(fd);
@@ -313,15 +275,15 @@ Test(cache, lying_names_are_no_cache)
 		LIE("", 3),
 		LIE("", 0),
 	};
-	put("cur/1.a", "a\n");
-	put("cur/2.b", "b\n");
-	put("cur/3.c", "c\n");
+	place_put("cur/1.a", "a\n");
+	place_put("cur/2.b", "b\n");
+	place_put("cur/3.c", "c\n");
 	uint64_t h = digest_without_cache();
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
 		struct maildrop_message messages[3] = { 0 };
 		struct maildrop drop = {
 			.driver = &maildrop_maildir,
-			.state = state,
+			.state = place_state,
 			.messages = messages,
 			.count = lies[i].count,
 		};
@@ -344,22 +306,22 @@ Test(cache, links_and_other_things_are_no_cache)
 {
 	fill(5);
 	uint64_t h = digest_now();
-	cr_assert_eq(renameat(state, CACHE_NAME, state, "elsewhere"), 0);
-	cr_assert_eq(symlinkat("elsewhere", state, CACHE_NAME), 0);
+	cr_assert_eq(renameat(place_state, CACHE_NAME, place_state, "elsewhere"), 0);
+	cr_assert_eq(symlinkat("elsewhere", place_state, CACHE_NAME), 0);
 	struct maildrop *drop = open_drop();
 	cr_assert_eq(opened, 5);
 	cr_assert_eq(digest(drop), h);
-	put("new/7000.z", "z\n");
+	place_put("new/7000.z", "z\n");
 	maildrop_close(drop);
 	struct stat st;
-	cr_assert_eq(fstatat(state, CACHE_NAME, &st, AT_SYMLINK_NOFOLLOW), 0);
+	cr_assert_eq(fstatat(place_state, CACHE_NAME, &st, AT_SYMLINK_NOFOLLOW), 0);
 	cr_assert(S_ISREG(st.st_mode), "the link was replaced, not followed");
 
-	cr_assert_eq(unlinkat(state, CACHE_NAME, 0), 0);
-	cr_assert_eq(mkfifoat(state, CACHE_NAME, 0600), 0);
+	cr_assert_eq(unlinkat(place_state, CACHE_NAME, 0), 0);
+	cr_assert_eq(mkfifoat(place_state, CACHE_NAME, 0600), 0);
 	cr_assert_eq(digest_now(), digest_without_cache());
-	cr_assert_eq(unlinkat(state, CACHE_NAME, 0), 0);
-	cr_assert_eq(mkdirat(state, CACHE_NAME, 0700), 0);
+	cr_assert_eq(unlinkat(place_state, CACHE_NAME, 0), 0);
+	cr_assert_eq(mkdirat(place_state, CACHE_NAME, 0700), 0);
 	cr_assert_eq(digest_now(), digest_without_cache());
 }
 
@@ -367,11 +329,11 @@ Test(cache, beside_is_no_way_out)
 {
 	struct stat st;
 	fill(3);
-	cr_assert_eq(symlinkat("../victim", state, CACHE_NEW), 0);
+	cr_assert_eq(symlinkat("../victim", place_state, CACHE_NEW), 0);
 	digest_now();
 	cr_assert_eq(stat("victim", &st), -1);
-	cr_assert_eq(unlinkat(state, CACHE_NAME, 0), 0);
-	cr_assert_eq(mkdirat(state, CACHE_NEW, 0700), 0);
+	cr_assert_eq(unlinkat(place_state, CACHE_NAME, 0), 0);
+	cr_assert_eq(mkdirat(place_state, CACHE_NEW, 0700), 0);
 	digest_now();
 	cr_assert_eq(opened, 3);
 	digest_now();
@@ -410,12 +372,13 @@ Test(cache, full_disk_only_costs_speed)
 	cr_assert_eq(digest_now(), h);
 	cr_assert_eq(digest_now(), h);
 	cr_assert_eq(opened, 30);
-	cr_assert_eq(faccessat(state, CACHE_NEW, F_OK, 0), -1, "nothing is left over");
+	cr_assert_eq(
+		faccessat(place_state, CACHE_NEW, F_OK, 0), -1, "nothing is left over");
 }
 
 Test(cache, other_kind_is_no_cache)
 {
-	struct maildrop drop = { .driver = &maildrop_mbox, .state = state };
+	struct maildrop drop = { .driver = &maildrop_mbox, .state = place_state };
 	struct cache cache = { 0 };
 	cr_assert_eq(cache_store(&drop, &cache), 0);
 	drop.driver = &maildrop_maildir;

@@ -4,6 +4,7 @@
  */
 #include "maildrop/undo.h"
 #include "postern/maildrop.h"
+#include "unit/place.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -14,56 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-static char top[40], path[64];
-static int state;
-
-static void setup(void)
-{
-	snprintf(top, sizeof(top), "/tmp/postern-undo.XXXXXX");
-	cr_assert(mkdtemp(top));
-	snprintf(path, sizeof(path), "%s/Maildir", top);
-	cr_assert_eq(chdir(top), 0);
-	cr_assert_eq(mkdir("Maildir", 0700) + mkdir("Maildir/new", 0700) +
-			     mkdir("Maildir/cur", 0700) + mkdir("state", 0700),
-		0);
-	state = open("state", O_RDONLY | O_DIRECTORY);
-	cr_assert(state >= 0);
-}
-
-static void teardown(void)
-{
-	char command[128];
-	snprintf(command, sizeof(command), "rm -rf %s", top);
-	cr_assert_eq(system(command), 0);
-}
-
-TestSuite(undo, .init = setup, .fini = teardown, .timeout = 120);
-
-static void put(const char *name, const char *text)
-{
-	char full[400];
-	snprintf(full, sizeof(full), "Maildir/%s", name);
-	int fd = open(full, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	cr_assert(fd >= 0);
-	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-	close(fd);
-}
-
-static struct maildrop *open_drop(uint32_t undo)
-{
-	struct maildrop *drop;
-	struct maildrop_fault fault = { "" };
-	struct maildrop_place place = { .kind = MAILDROP_MAILDIR,
-		.path = path,
-		.state = state,
-		.undo_seconds = undo };
-	cr_assert_eq(maildrop_open(&drop, &place, &fault), 0, "%s", fault.text);
-	return drop;
-}
+TestSuite(undo, .init = place_begin, .fini = place_end, .timeout = 120);
 
 static size_t count(void)
 {
-	struct maildrop *drop = open_drop(0);
+	struct maildrop *drop = place_open(0);
 	size_t n = maildrop_count(drop);
 	maildrop_close(drop);
 	return n;
@@ -73,7 +29,7 @@ static void delete_all(uint32_t undo)
 {
 	struct maildrop_done done;
 	struct maildrop_fault fault = { "" };
-	struct maildrop *drop = open_drop(undo);
+	struct maildrop *drop = place_open(undo);
 	size_t n = maildrop_count(drop);
 	for (size_t i = 0; i < n; i++)
 		maildrop_mark(drop, i, true);
@@ -84,7 +40,7 @@ static void delete_all(uint32_t undo)
 
 static int restore(void *self, const struct undo_entry *entry)
 {
-	return undo_restore(path, *(int *)self, entry);
+	return undo_restore(place_path, *(int *)self, entry);
 }
 
 static int count_one(void *self, const struct undo_entry *entry)
@@ -97,7 +53,7 @@ static int count_one(void *self, const struct undo_entry *entry)
 static size_t kept(void)
 {
 	size_t n = 0;
-	int undo = undo_open(path, false);
+	int undo = undo_open(place_path, false);
 	if (undo < 0)
 		return 0;
 	cr_assert_eq(undo_each(undo, count_one, &n), 0);
@@ -109,15 +65,15 @@ Test(undo, there_and_back)
 {
 	char text[2048], longer[256];
 	struct stat before, after;
-	put("new/1.a", "a\n");
-	put("cur/2.b:2,FS", "b\n");
+	place_put("new/1.a", "a\n");
+	place_put("cur/2.b:2,FS", "b\n");
 	cr_assert_eq(stat("Maildir/new/1.a", &before), 0);
 	delete_all(3600);
 	cr_assert_eq(count(), 0);
 	cr_assert_eq(kept(), 2);
-	cr_assert_eq(undo_read_note(state, text, sizeof(text)), 0);
-	cr_assert_str_eq(text, path);
-	int undo = undo_open(path, false);
+	cr_assert_eq(undo_read_note(place_state, text, sizeof(text)), 0);
+	cr_assert_str_eq(text, place_path);
+	int undo = undo_open(place_path, false);
 	cr_assert_eq(undo_each(undo, restore, &undo), 0);
 	cr_assert_eq(kept(), 0);
 	cr_assert_eq(count(), 2);
@@ -128,7 +84,7 @@ Test(undo, there_and_back)
 	longer[0] = '3';
 	longer[255] = '\0';
 	snprintf(text, sizeof(text), "new/%s", longer);
-	put(text, "long\n");
+	place_put(text, "long\n");
 	delete_all(3600);
 	cr_assert_eq(kept(), 3);
 	cr_assert_eq(undo_each(undo, restore, &undo), 0);
@@ -137,7 +93,7 @@ Test(undo, there_and_back)
 
 Test(undo, off_keeps_nothing)
 {
-	put("new/1.a", "a\n");
+	place_put("new/1.a", "a\n");
 	delete_all(0);
 	cr_assert_eq(kept(), 0);
 	cr_assert_eq(access("Maildir/" UNDO_DIR, F_OK), -1);
@@ -145,10 +101,10 @@ Test(undo, off_keeps_nothing)
 
 Test(undo, never_over_another)
 {
-	put("new/1.a", "old\n");
+	place_put("new/1.a", "old\n");
 	delete_all(3600);
-	put("new/1.a", "new\n");
-	int undo = undo_open(path, false);
+	place_put("new/1.a", "new\n");
+	int undo = undo_open(place_path, false);
 	cr_assert_eq(undo_each(undo, restore, &undo), -1);
 	cr_assert_eq(errno, EEXIST);
 	cr_assert_eq(kept(), 1);
@@ -158,18 +114,18 @@ Test(undo, never_over_another)
 Test(undo, time_is_over)
 {
 	struct undo_purged purged;
-	put("new/1.a", "a\n");
+	place_put("new/1.a", "a\n");
 	delete_all(3600);
 	cr_assert_eq(rename("Maildir/" UNDO_DIR, "Maildir/u") +
 			     mkdir("Maildir/" UNDO_DIR, 0700),
 		0);
-	put(UNDO_DIR "/100.n.1.old", "o\n");
-	put(UNDO_DIR "/200.c.2.old:2,S", "o\n");
-	put(UNDO_DIR "/300.c.3.old", "o\n");
-	put(UNDO_DIR "/notes", "not ours\n");
-	put(UNDO_DIR "/100.x.1.old", "not ours\n");
-	put(UNDO_DIR "/100.n..hidden", "not ours\n");
-	int undo = undo_open(path, false);
+	place_put(UNDO_DIR "/100.n.1.old", "o\n");
+	place_put(UNDO_DIR "/200.c.2.old:2,S", "o\n");
+	place_put(UNDO_DIR "/300.c.3.old", "o\n");
+	place_put(UNDO_DIR "/notes", "not ours\n");
+	place_put(UNDO_DIR "/100.x.1.old", "not ours\n");
+	place_put(UNDO_DIR "/100.n..hidden", "not ours\n");
+	int undo = undo_open(place_path, false);
 	cr_assert_eq(undo_purge(undo, 300, 1, &purged), 0);
 	cr_assert_eq(purged.freed, 1);
 	cr_assert_eq(purged.left, 2);
@@ -178,7 +134,7 @@ Test(undo, time_is_over)
 	cr_assert_eq(purged.left, 1);
 	cr_assert_eq(access("Maildir/" UNDO_DIR "/notes", F_OK), 0);
 	/* A session frees what is due when it has deleted something. */
-	put("new/2.b", "b\n");
+	place_put("new/2.b", "b\n");
 	delete_all(3600);
 	cr_assert_eq(access("Maildir/" UNDO_DIR "/300.c.3.old", F_OK), -1);
 	cr_assert_eq(kept(), 1);
@@ -189,20 +145,20 @@ Test(undo, planted_things)
 {
 	cr_assert_eq(mkdir("elsewhere", 0700), 0);
 	cr_assert_eq(symlink("../elsewhere", "Maildir/" UNDO_DIR), 0);
-	put("new/1.a", "a\n");
+	place_put("new/1.a", "a\n");
 	delete_all(3600);
 	cr_assert_eq(count(), 0);
 	cr_assert_eq(rmdir("elsewhere"), 0, "it stayed empty");
 	cr_assert_eq(unlink("Maildir/" UNDO_DIR), 0);
-	put(UNDO_DIR, "a file\n");
-	put("new/1.a", "a\n");
+	place_put(UNDO_DIR, "a file\n");
+	place_put("new/1.a", "a\n");
 	delete_all(3600);
 	cr_assert_eq(count(), 0);
 	cr_assert_eq(unlink("Maildir/" UNDO_DIR), 0);
 
 	cr_assert_eq(mkdir("Maildir/" UNDO_DIR, 0700), 0);
 	cr_assert_eq(symlink("/etc/passwd", "Maildir/" UNDO_DIR "/1.n.1.a"), 0);
-	int undo = undo_open(path, false);
+	int undo = undo_open(place_path, false);
 	cr_assert_eq(undo_each(undo, restore, &undo), -1);
 	cr_assert_eq(errno, EINVAL);
 	cr_assert_eq(count(), 0);
@@ -221,18 +177,20 @@ Test(undo, notes_are_hostile)
 		{ "/0123456789012345678901234567890123456789", 41 },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		int fd = openat(state, UNDO_NOTE, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		int fd = openat(
+			place_state, UNDO_NOTE, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 		cr_assert_eq(write(fd, cases[i].note, cases[i].n), (ssize_t)cases[i].n);
 		close(fd);
-		cr_assert_eq(undo_read_note(state, text, sizeof(text)), -1, "%zu", i);
+		cr_assert_eq(
+			undo_read_note(place_state, text, sizeof(text)), -1, "%zu", i);
 	}
-	cr_assert_eq(unlinkat(state, UNDO_NOTE, 0), 0);
-	cr_assert_eq(symlinkat("/etc/passwd", state, UNDO_NOTE), 0);
-	cr_assert_eq(undo_read_note(state, text, sizeof(text)), -1);
-	undo_note(state, path);
-	cr_assert_eq(unlinkat(state, UNDO_NOTE, 0), 0);
-	cr_assert_eq(mkfifoat(state, UNDO_NOTE, 0600), 0);
-	cr_assert_eq(undo_read_note(state, text, sizeof(text)), -1);
+	cr_assert_eq(unlinkat(place_state, UNDO_NOTE, 0), 0);
+	cr_assert_eq(symlinkat("/etc/passwd", place_state, UNDO_NOTE), 0);
+	cr_assert_eq(undo_read_note(place_state, text, sizeof(text)), -1);
+	undo_note(place_state, place_path);
+	cr_assert_eq(unlinkat(place_state, UNDO_NOTE, 0), 0);
+	cr_assert_eq(mkfifoat(place_state, UNDO_NOTE, 0600), 0);
+	cr_assert_eq(undo_read_note(place_state, text, sizeof(text)), -1);
 }
 
 Test(undo, parse)

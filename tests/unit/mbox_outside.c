@@ -1,0 +1,99 @@
+/*
+ * mbox_outside: what other programs do to an mbox meanwhile, and may forbid.
+ */
+#include "maildrop/mbox.h"
+#include "unit/box.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <utime.h>
+
+TestSuite(mbox_outside, .init = box_begin, .fini = box_end, .timeout = 120);
+
+Test(mbox_outside, outside_changes)
+{
+	const struct {
+		const char *text;
+		int error;
+	} changes[] = {
+		{ A B C, 0 }, /* touched, the same octets */
+		{ A B C NEW, 0 },
+		{ A B, ESTALE },
+		{ "", ESTALE },
+		{ B A C, ESTALE },
+		{ A DATED "Status: RO\nB: 2\n\nsecond, which is longer\n\n" C, ESTALE },
+		{ A C, ESTALE },
+		{ NEW A B C, ESTALE },
+	};
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		box_put(A B C);
+		struct maildrop *drop = box_open();
+		box_put(changes[i].text);
+		box_touch(1 + (int)i);
+		cr_expect_eq(box_body_error(drop, 1), changes[i].error, "%zu", i);
+		maildrop_mark(drop, 0, true);
+		cr_expect_eq(box_commit_error(drop), changes[i].error, "%zu", i);
+		if (changes[i].error)
+			box_expect(changes[i].text);
+		maildrop_close(drop);
+	}
+}
+
+Test(mbox_outside, replaced)
+{
+	char other[160];
+	box_put(A B C);
+	struct maildrop *drop = box_open();
+	maildrop_mark(drop, 1, true);
+	snprintf(other, sizeof(other), "%s.old", box_path);
+	cr_assert_eq(rename(box_path, other), 0);
+	box_put(A B C);
+	cr_expect_eq(box_body_error(drop, 1), 0, "the snapshot can still be read");
+	cr_expect_eq(box_commit_error(drop), ESTALE);
+	box_expect(A B C);
+	maildrop_close(drop);
+}
+
+static int read_only(void)
+{
+	struct maildrop_place place = {
+		.kind = MAILDROP_MBOX, .path = box_path, .state = -1
+	};
+	struct maildrop_fault fault = { "" };
+	struct maildrop_body body;
+	struct maildrop_done done;
+	struct maildrop *drop;
+	if (maildrop_open(&drop, &place, &fault) < 0 || maildrop_count(drop) != 2)
+		return 1;
+	if (maildrop_body_open(drop, 1, &body, &fault) < 0)
+		return 2;
+	maildrop_mark(drop, 0, true);
+	if (maildrop_commit(drop, &done, &fault) == 0 || errno != EACCES)
+		return 3;
+	maildrop_close(drop);
+	return done.failed == 1 ? 0 : 4;
+}
+
+static int unreadable(void)
+{
+	struct maildrop_fault fault;
+	return box_open_fails(&fault) == EACCES && strstr(fault.text, box_path) &&
+			       strstr(fault.text, strerror(EACCES))
+		       ? 0
+		       : 1;
+}
+
+Test(mbox_outside, permissions)
+{
+	box_put(A B);
+	cr_assert_eq(chmod(box_dir, 0755), 0);
+	cr_assert_eq(chmod(box_path, 0444), 0);
+	cr_expect_eq(box_as_nobody(read_only), 0);
+	cr_assert_eq(chmod(box_path, 0), 0);
+	cr_expect_eq(box_as_nobody(unreadable), 0);
+}
