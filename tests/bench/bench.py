@@ -230,7 +230,6 @@ def add_people():
             there = {each.split(":")[0] for each in f}
         with open(path, "a") as f:
             f.write("".join(line.format(*each) for each in people if each[0] not in there))
-    os.makedirs("/var/empty", exist_ok=True)  # popa3d's prison
 
 
 def options():

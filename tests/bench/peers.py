@@ -395,6 +395,7 @@ class Popa3d(Server):
         return f"/var/mail/{user}"
 
     def configure(self):
+        os.makedirs("/var/lib/popa3d", exist_ok=True)  # its prison
         write("/etc/pam.d/popa3d", "auth required pam_unix.so\naccount required pam_unix.so\n")
 
     def add_users(self, names):

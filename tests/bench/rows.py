@@ -115,11 +115,15 @@ def retrieve(bench, servers, user, how, action, window, name, bar):
         return {"rate": got["mb_per_second"], "messages": got["messages_per_second"],
                 "cpu": got["cpu"] * 1e9 / got["octets"]}
 
-    usable = [s for s in servers if how == "plain" or s.tls]
-    for server in usable:
-        one(server, 0)  # caches of every kind are warm
+    usable = []
+    for server in (s for s in servers if how == "plain" or s.tls):
+        try:
+            one(server, 0)  # caches of every kind are warm
+            usable.append(server)
+        except (Refused, subprocess.TimeoutExpired) as error:
+            bench.complain(str(error))
     values = rounds(usable, bench.sizes.pairs, one, bench.complain)
-    ours = octets["Postern"]
+    ours = octets.get("Postern", 0)
     strange = [f"{n} sent {x - ours:+} octets" for n, x in octets.items()
                if abs(x - ours) > ours / 200]
     if ours == 0 or strange:
