@@ -7,7 +7,8 @@
  * FILE has a line "user password" for each account; client i takes line i modulo
  * their number. Actions:
  *   login     COUNT logins (connect, USER, PASS, STAT, QUIT), CLIENTS at a time
- *   retr      one session: RETR of every message, COUNT times over, one at a time
+ *   retr      one session: RETR of COUNT messages (from the first on, and again), one
+ *             at a time
  *   pipeline  the same with up to CLIENTS commands under way
  *   open      one login; the time to PASS, STAT, UIDL, LIST
  *   quit      one login; DELE of every second message (pipelined); the time of QUIT
@@ -151,16 +152,16 @@ static void end(struct peer *peer)
 }
 
 /* Keeps up to `window` RETRs under way; a window's commands go in one write. */
-static uint64_t retrieve_all(struct peer *peer, unsigned messages, unsigned window)
+static uint64_t retrieve(struct peer *peer, unsigned messages, unsigned window)
 {
 	uint64_t octets = 0;
 	char commands[32 * CLIENTS_MAX];
-	for (unsigned i = 1; i <= messages;) {
+	for (unsigned i = 0; i < count;) {
 		size_t n = 0;
 		unsigned first = i;
-		for (; i <= messages && i - first < window; i++)
-			n += (size_t)snprintf(
-				commands + n, sizeof(commands) - n, "RETR %u\r\n", i);
+		for (; i < count && i - first < window; i++)
+			n += (size_t)snprintf(commands + n, sizeof(commands) - n,
+				"RETR %u\r\n", i % messages + 1);
 		peer_send(peer, commands, n);
 		for (unsigned k = first; k < i; k++)
 			octets += peer_multiline(peer);
@@ -172,18 +173,17 @@ static void retr(unsigned window)
 {
 	struct peer *peer = new_peer();
 	unsigned messages = begin(peer);
-	uint64_t octets = 0;
+	if (messages == 0)
+		errx(1, "there is no message");
 	double start = now();
-	for (unsigned i = 0; i < count; i++)
-		octets += retrieve_all(peer, messages, window);
+	uint64_t octets = retrieve(peer, messages, window);
 	double seconds = now() - start;
 	end(peer);
 	free(peer);
 	printf("{\"messages\": %llu, \"octets\": %llu, \"seconds\": %.6f, "
 	       "\"mb_per_second\": %.3f, \"messages_per_second\": %.1f}\n",
-		(unsigned long long)messages * count, (unsigned long long)octets,
-		seconds, (double)octets / 1e6 / seconds,
-		(double)messages * count / seconds);
+		(unsigned long long)count, (unsigned long long)octets, seconds,
+		(double)octets / 1e6 / seconds, count / seconds);
 }
 
 static double timed(struct peer *peer, const char *command, bool multiline)
