@@ -162,10 +162,9 @@ int store_find_app(struct store *store, const struct account *account,
 
 /* --- what there is ------------------------------------------------------- */
 
-int store_offer(struct store *store, struct store_offer *offer)
+static int ask_all(struct store *store, struct store_offer *offer)
 {
 	struct stmt s;
-	*offer = (struct store_offer){ 0 };
 	stmt_open(&s, store,
 		"SELECT"
 		" EXISTS (SELECT 1 FROM account WHERE enabled AND hash IS NOT NULL),"
@@ -175,7 +174,8 @@ int store_offer(struct store *store, struct store_offer *offer)
 		" EXISTS (SELECT 1 FROM certificate),"
 		" EXISTS (SELECT 1 FROM app),"
 		" NOT EXISTS (SELECT 1 FROM account a WHERE enabled AND NOT EXISTS"
-		" (SELECT 1 FROM scram s WHERE s.account = a.id))");
+		" (SELECT 1 FROM scram s WHERE s.account = a.id)),"
+		" (SELECT number + 1 FROM generation)");
 	int got = stmt_step(&s);
 	if (got == 1)
 		*offer = (struct store_offer){
@@ -186,7 +186,18 @@ int store_offer(struct store *store, struct store_offer *offer)
 			.certificates = stmt_int(&s, 4),
 			.apps = stmt_int(&s, 5),
 			.all_scram = stmt_int(&s, 6),
+			.generation = stmt_int(&s, 7),
 		};
 	stmt_close(&s);
 	return got == 1 ? 0 : -1;
+}
+
+int store_offer(struct store *store, struct store_offer *offer)
+{
+	struct stmt s;
+	stmt_open(&s, store, "SELECT number + 1 FROM generation");
+	int got = stmt_step(&s);
+	bool known = got == 1 && stmt_int(&s, 0) == offer->generation;
+	stmt_close(&s);
+	return got < 0 ? -1 : known ? 0 : ask_all(store, offer);
 }

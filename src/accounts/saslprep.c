@@ -1,8 +1,8 @@
 /*
  * saslprep: RFC 4013 by GNU libidn, which the clients' libraries use, too. Runs as root
  * in auth, on a stranger's octets, and in the postern command. ASCII never reaches the
- * library, nor does what is not valid UTF-8. The library leaves copies on the heap of a
- * process that serves one claim or one command and ends.
+ * library, nor does what is not valid UTF-8. The library leaves copies on the heap: a
+ * process of auth that had it prepare a secret takes no other claim.
  */
 #include "accounts/saslprep.h"
 
@@ -20,6 +20,11 @@ static bool is_ascii(struct span s)
 			return false;
 	}
 	return true;
+}
+
+bool saslprep_soils(struct span raw)
+{
+	return !is_ascii(raw);
 }
 
 /* SASLprep's steps without those of RFC 3454 section 6 (direction). The list ends, as

@@ -20,4 +20,7 @@ enum { SASLPREP_MAX = 4 * LOGIN_PASSWORD_MAX };
  */
 int saslprep(struct span raw, char text[SASLPREP_MAX], struct span *prepared);
 
+/* Does preparing it leave copies in this process's memory? */
+bool saslprep_soils(struct span raw);
+
 #endif

@@ -14,7 +14,7 @@
 
 enum {
 	SCHEMA_APPLICATION = 0x50737472, /* "Pstr" */
-	SCHEMA_VERSION = 2,
+	SCHEMA_VERSION = 3,
 };
 
 enum schema_state {

@@ -121,21 +121,24 @@ int store_find_app(struct store *store, const struct account *account,
 int store_scram(struct store *store, const struct account *account,
 	enum scram_hash hash, struct scram_keys *keys);
 
-/* For a login name without keys: the same salt each time, the iterations of some account,
- * and keys that no proof fits. */
+/* For a login name without keys: the same salt each time, the iterations of some
+ * account, and keys that no proof fits. */
 int store_scram_fake(struct store *store, struct span login, enum scram_hash hash,
 	struct scram_keys *keys);
 
 /* What some enabled account could use: for the mechanisms that auth offers. */
 struct store_offer {
-	bool passwords;	 /* some virtual account has a hash */
-	bool sealed;	 /* APOP */
-	bool all_sealed; /* no enabled account is without */
+	int64_t generation; /* of the database, from 1 on */
+	bool passwords;	    /* some virtual account has a hash */
+	bool sealed;	    /* APOP */
+	bool all_sealed;    /* no enabled account is without */
 	bool scram;
 	bool all_scram;	   /* the same, of SCRAM's keys */
 	bool certificates; /* EXTERNAL */
 	bool apps;
 };
+/* Asks all accounts, unless *offer is of the database's generation already: logins that
+ * are noted do not move it. */
 int store_offer(struct store *store, struct store_offer *offer);
 
 /*

@@ -12,6 +12,7 @@
  */
 #include "auth/attempt.h"
 
+#include "accounts/saslprep.h"
 #include "base/blake2b.h"
 #include "base/die.h"
 #include "base/io.h"
@@ -233,6 +234,12 @@ static void forget(struct auth *auth, struct claim *claim)
 	explicit_bzero(&auth->facts, sizeof(auth->facts));
 }
 
+/* libidn leaves copies on the heap (saslprep.h). */
+static bool password_prepared(const struct login *login)
+{
+	return source_is_password(login->mechanism) && saslprep_soils(login->secret);
+}
+
 int attempt_run(struct auth *auth)
 {
 	unsigned char storage[MESSAGE_MAX + 1];
@@ -253,10 +260,9 @@ int attempt_run(struct auth *auth)
 		contradicts(&login, &auth->facts))
 		malformed(&auth->facts, "the claim contradicts the facts");
 	int code = (int)conclude(auth, &claim);
-	explicit_bzero(storage, sizeof(storage));
-	/* PAM's modules leave what they like behind. */
-	if (claim.modules)
+	if (claim.soiled || password_prepared(&login))
 		_exit(code);
+	explicit_bzero(storage, sizeof(storage));
 	forget(auth, &claim);
 	return code;
 }

@@ -48,7 +48,7 @@ uint32_t decide_prepare(struct auth *auth)
  * app password can do, are offered when they work for everybody; or when the
  * administrator names them, who knows the clients.
  */
-uint32_t decide_offer(const struct auth *auth)
+uint32_t decide_offer(struct auth *auth)
 {
 	const uint32_t by_choice =
 		SOURCE_PASSWORDS | 1 << LOGIN_APOP | 1 << LOGIN_EXTERNAL;

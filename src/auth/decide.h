@@ -18,7 +18,7 @@ struct auth {
 uint32_t decide_prepare(struct auth *auth);
 
 /* What the sources could verify now: facts.mechanisms. */
-uint32_t decide_offer(const struct auth *auth);
+uint32_t decide_offer(struct auth *auth);
 
 /* RESULT_ACCEPTED: *source is whose account it is. */
 enum source_result decide(

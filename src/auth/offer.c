@@ -58,7 +58,7 @@ static bool changed(struct offer *offer, const struct auth *auth)
 	return any;
 }
 
-int offer_begin(struct offer *offer, const struct auth *auth)
+int offer_begin(struct offer *offer, struct auth *auth)
 {
 	/* Looked at first: what changes while it is asked is seen again. */
 	(void)changed(offer, auth);
@@ -66,7 +66,7 @@ int offer_begin(struct offer *offer, const struct auth *auth)
 	return report(offer->mechanisms);
 }
 
-void offer_follow(struct offer *offer, const struct auth *auth)
+void offer_follow(struct offer *offer, struct auth *auth)
 {
 	if (!changed(offer, auth))
 		return;

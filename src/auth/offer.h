@@ -27,9 +27,9 @@ struct offer {
 };
 
 /* In the warm parent, before it is ready. 0, or -1 with errno. */
-int offer_begin(struct offer *offer, const struct auth *auth);
+int offer_begin(struct offer *offer, struct auth *auth);
 
 /* Looks whether a database has changed; reports when the set has. */
-void offer_follow(struct offer *offer, const struct auth *auth);
+void offer_follow(struct offer *offer, struct auth *auth);
 
 #endif

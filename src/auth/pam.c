@@ -207,7 +207,7 @@ static enum source_holds holds(struct source *source, struct claim *claim)
 	return owner_is_person(&owner) ? HOLDS_YES : HOLDS_NO;
 }
 
-static uint32_t offer(const struct source *source, uint32_t *all)
+static uint32_t offer(struct source *source, uint32_t *all)
 {
 	*all = source->usable ? SOURCE_PASSWORDS : LOGIN_MECHANISMS_ALL;
 	return source->usable ? SOURCE_PASSWORDS : 0;

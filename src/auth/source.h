@@ -57,9 +57,11 @@ struct claim {
 	struct identity identity;
 	int lifeline;	    /* of a PAM session (vigil.h), for the session; or -1 */
 	const char *reason; /* a stable word of postern-log(7) */
-	bool modules;	    /* PAM's have been at work in this process */
-	bool worked;	    /* a password has been hashed in this attempt */
-	bool logged;	    /* the refusal is in the log already */
+	/* A library that leaves things behind was at work: PAM's modules, libidn. The
+	 * process takes no claim after this one. */
+	bool soiled;
+	bool worked; /* a password has been hashed in this attempt */
+	bool logged; /* the refusal is in the log already */
 	/* RESULT_MORE */
 	struct step step;
 	struct buf challenge;
@@ -75,7 +77,7 @@ struct source_driver {
 	int (*prepare)(struct source *source);
 	/* The mechanisms that it could verify for some account, as a set; and of them
 	 * into *all those that it can verify for each of its accounts. */
-	uint32_t (*offer)(const struct source *source, uint32_t *all);
+	uint32_t (*offer)(struct source *source, uint32_t *all);
 	/* In a child: is the name one of its accounts? */
 	enum source_holds (*holds)(struct source *source, struct claim *claim);
 	/* The claim's password or digest. */
@@ -96,6 +98,8 @@ struct source {
 	bool check;	/* only a trial: change nothing */
 	bool pam_session;
 	bool usable;
+	/* sqlite: of the warm parent, as it was last asked */
+	struct store_offer held;
 	/* sqlite: of the one claim that a child serves */
 	struct record record;
 };

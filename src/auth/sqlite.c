@@ -145,15 +145,14 @@ static uint32_t all_of(const struct store_offer *held)
 	return set;
 }
 
-static uint32_t offer(const struct source *source, uint32_t *all)
+static uint32_t offer(struct source *source, uint32_t *all)
 {
 	struct store *store;
-	struct store_offer held;
 	bool read = store_open(&store, source->setup->argument, STORE_READ) == 0 &&
-		    store_offer(store, &held) == 0;
+		    store_offer(store, &source->held) == 0;
 	store_close(store);
-	*all = read ? all_of(&held) : SOURCE_PASSWORDS;
-	return read ? offer_of(&held) : SOURCE_PASSWORDS;
+	*all = read ? all_of(&source->held) : SOURCE_PASSWORDS;
+	return read ? offer_of(&source->held) : SOURCE_PASSWORDS;
 }
 
 /* Creates a missing database and migrates an older one; a trial does neither. A full

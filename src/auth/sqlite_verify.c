@@ -62,6 +62,7 @@ static enum source_result verify_digest(struct source *source, struct claim *cla
 	struct span challenge = span_str(claim->facts->challenge), prepared;
 	char text[SASLPREP_MAX];
 	(void)saslprep(secret_span(&secret), text, &prepared);
+	claim->soiled = saslprep_soils(secret_span(&secret));
 	/* Some clients prepare the secret (GNU SASL), most do not. */
 	bool same = fits(challenge, secret_span(&secret), claim->login->secret);
 	same = fits(challenge, prepared, claim->login->secret) || same;

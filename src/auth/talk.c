@@ -145,7 +145,7 @@ enum source_result talk_open(struct talk *talk, const char *service,
 			.connection = claim->facts->connection },
 	};
 	struct pam_conv conv = { .conv = converse, .appdata_ptr = &talk->conversation };
-	claim->modules = true;
+	claim->soiled = true;
 	int code = pam_start(service, claim->name, &conv, &talk->pam);
 	if (code != PAM_SUCCESS)
 		return fault(talk, "pam_start failed");

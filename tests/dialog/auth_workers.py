@@ -118,5 +118,19 @@ def test_nothing_of_a_claim_is_left(users):
                 assert at < 0, (where, octets[max(at - 100, 0):at + 60])
 
 
+@with_users
+def test_a_prepared_password_is_left_in_no_worker(users):
+    """libidn leaves copies on the heap: whoever used it for a secret serves nobody else."""
+    password = "gr\u00fc\u00dfe"
+    users.postern("user", "passwd", JOE, "--stdin", "--apop", password=password)
+    with Auth([users.source()]) as auth:
+        for claim, code in ((hold.login(JOE, password.encode()), EXIT_DONE),
+                            (hold.login(JOE, password.encode() + b"x"), EXIT_REFUSED),
+                            (hold.login(JOE, b"0" * 32, "CRAM-MD5"), EXIT_REFUSED)):
+            pid = serve(auth, claim, code)
+            assert serve(auth, hold.login("nobody@example.org", "x"), EXIT_REFUSED) != pid
+            assert is_gone(pid)
+
+
 if __name__ == "__main__":
     hold.run(globals())

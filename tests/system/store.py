@@ -102,6 +102,8 @@ class Versions(unittest.TestCase):
         server = Server()
         with open(os.path.join(SOURCE, "src/accounts/schema.c"), encoding="ascii") as f:
             source = f.read()
+        for name, text in re.findall(r'#define (\w+) (".*")\n', source):
+            source = re.sub(rf"\b{name}\b", lambda _: text, source)
         with contextlib.closing(sqlite3.connect(server.database)) as db, db:
             db.execute("PRAGMA journal_mode = WAL")
             for step in range(1, version + 1):

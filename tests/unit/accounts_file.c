@@ -76,14 +76,16 @@ static bool same_schema(void)
 	return same;
 }
 
-Test(file, older_versions_are_taken_along)
+static void an_older_one_is_taken_along(int version)
 {
-	make_version(1);
+	struct store_offer offer = { 0 };
+	struct account a;
+	unlink(fixture.path);
+	make_version(version);
 	sql("INSERT INTO account (name, kind, hash, created, changed, stamp)"
 	    " VALUES ('joe', 1, '$6$x', 10, 20, 30)");
 	open_bad(STORE_READ, EPROTO);
 	fixture_open(STORE_LOGIN);
-	struct account a;
 	cr_assert_eq(store_find(fixture.store, span_str("joe"), &a), 0, "%s",
 		store_fault(fixture.store));
 	cr_expect_str_eq(a.hash, "$6$x");
@@ -91,7 +93,15 @@ Test(file, older_versions_are_taken_along)
 	cr_expect_eq(a.stamp, 30);
 	cr_expect_eq(a.networks.n, 0);
 	fixture_open(STORE_READ);
+	cr_assert_eq(store_offer(fixture.store, &offer), 0);
+	cr_expect(offer.passwords);
 	cr_expect(same_schema());
+}
+
+Test(file, older_versions_are_taken_along)
+{
+	for (int version = 1; version < SCHEMA_VERSION; version++)
+		an_older_one_is_taken_along(version);
 }
 
 Test(file, later_versions_are_left_alone)

@@ -389,7 +389,7 @@ Test(store, rehash_only_what_was_read)
 
 Test(store, offer)
 {
-	struct store_offer offer;
+	struct store_offer offer = { 0 };
 	cr_assert_eq(store_offer(fixture.store, &offer), 0);
 	cr_expect(!offer.passwords && !offer.sealed && !offer.scram && !offer.apps);
 	struct account a = fixture_account("joe");
@@ -401,6 +401,46 @@ Test(store, offer)
 	fixture_account("eve");
 	cr_assert_eq(store_offer(fixture.store, &offer), 0);
 	cr_expect(offer.sealed && !offer.all_sealed);
+}
+
+/* Has the database another generation than when it was last asked? */
+static bool moves(struct store_offer *offer)
+{
+	int64_t before = offer->generation;
+	cr_assert_eq(store_offer(fixture.store, offer), 0);
+	return offer->generation != before;
+}
+
+Test(store, offer_is_asked_again_when_it_may_have_changed)
+{
+	struct store_offer offer = { 0 };
+	struct netaddr home = peer("192.0.2.1");
+	struct app app = { .label = "phone" };
+	unsigned char hash[APP_PASSWORD_HASH] = { 1 };
+	cr_expect(moves(&offer));
+	cr_expect_not(moves(&offer));
+	struct account a = fixture_account("joe");
+	cr_expect(moves(&offer));
+	struct credentials c = credentials("x");
+	cr_assert_eq(edit_credentials(fixture.store, &a, &c), 0);
+	cr_expect(moves(&offer) && offer.scram);
+	cr_assert_eq(edit_app_add(fixture.store, &a, &app, hash), 0);
+	cr_expect(moves(&offer) && offer.apps);
+	cr_assert_eq(edit_app_remove(fixture.store, &a, span_str("phone")), 0);
+	cr_expect(moves(&offer) && !offer.apps);
+	cr_assert_eq(edit_certificate_add(fixture.store, &a, hash, ""), 0);
+	cr_expect(moves(&offer) && offer.certificates);
+	cr_assert_eq(edit_certificate_remove(fixture.store, &a, hash), 0);
+	cr_expect(moves(&offer) && !offer.certificates);
+	a.enabled = false;
+	cr_assert_eq(edit_update(fixture.store, &a), 0);
+	cr_expect(moves(&offer) && !offer.passwords);
+	/* What was learnt stays, unasked, while logins are noted. */
+	cr_assert_eq(store_note_login(fixture.store, &a, NULL, &home, 1000), 0);
+	offer.passwords = true;
+	cr_expect(!moves(&offer) && offer.passwords);
+	cr_assert_eq(edit_remove(fixture.store, &a), 0);
+	cr_expect(moves(&offer) && !offer.passwords);
 }
 
 /* --- the transactions of several edits ----------------------------------- */
