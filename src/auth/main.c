@@ -23,6 +23,7 @@
 #include "warm/warm.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <sodium.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -33,6 +34,7 @@ enum { STACK_USED = 256 * 1024 };
 
 static struct auth auth;
 static struct offer offer;
+static pid_t parent;
 
 static uint64_t decode(void *self, struct span message)
 {
@@ -49,8 +51,19 @@ static bool may_share(void *self)
 	return !a->facts.unproven;
 }
 
+/* The master tells the claims of a parent that died undecided: nobody may decide them
+ * behind its back. */
+static void die_with_parent(void)
+{
+#ifdef __linux__
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
+		die(EXIT_TEMPORARY, "the parent has gone");
+#endif
+}
+
 static int serve(void *self, const int *fds)
 {
+	die_with_parent();
 	bool worker = fds[FACTS_DESCRIPTORS] >= 0;
 	if (fdtab_place(FD_AUTH_CLIENT, fds, FACTS_DESCRIPTORS + worker) < 0)
 		die(EXIT_TEMPORARY, "the child's descriptors");
@@ -111,6 +124,7 @@ static void prepare(void)
 int main(void)
 {
 	read_setup();
+	parent = getpid();
 	prepare();
 	warm_ready();
 	warm_run(&(struct warm_work){

@@ -249,7 +249,7 @@ void attempt_turns(struct master *m)
 		row_enter(row, ROW_BUSY);
 		row->asked = io_now();
 		row->facts.unproven = !source_is_good(row->source, row->asked);
-		row->killed = row->session_ended = false;
+		row->killed = row->session_ended = row->doubt = false;
 		row->credential = 0;
 		row->parts |= PART_AUTH;
 		attempt_step_in(row, AUTH_MS);
@@ -263,6 +263,10 @@ static void on_step(void *owner)
 	struct row *row = owner;
 	if (row->state == ROW_TARPIT) {
 		attempt_answer(row, VERDICT_FAIL);
+		return;
+	}
+	if (row->doubt) {
+		outcome_undecided(row);
 		return;
 	}
 	unsigned running = row->parts & (PART_AUTH | PART_SESSION);

@@ -29,4 +29,7 @@ void attempt_part(struct row *row);
 /* Auth's child has ended, with a status of waitpid(2). */
 void outcome_auth(struct row *row, int status);
 
+/* Auth has left its claim undecided: the gate is told so, and may try again. */
+void outcome_undecided(struct row *row);
+
 #endif

@@ -18,7 +18,10 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-enum { OPENING_MS = 300000 /* a huge maildrop on a slow disk, seen first */ };
+enum {
+	OPENING_MS = 300000, /* a huge maildrop on a slow disk, seen first */
+	DOUBT_MS = 1000,     /* does a session come of what a killed auth did? */
+};
 
 static bool exited(int status, int code)
 {
@@ -73,6 +76,7 @@ static void accepted(struct row *row)
 	row->master->stats.logins++;
 	if (!row->session_ended)
 		row->parts |= PART_SESSION;
+	row->doubt = false;
 	if (row->state != ROW_BUSY)
 		return;
 	row_enter(row, ROW_OPENING);
@@ -92,6 +96,42 @@ static void discard_claim(struct row *row)
 			return;
 }
 
+void outcome_undecided(struct row *row)
+{
+	row->doubt = false;
+	discard_claim(row);
+	attempt_answer(row, VERDICT_TEMP);
+}
+
+/*
+ * Auth was killed and cannot say how far it came. If it had handed the identity on,
+ * the session speaks to the gate by now, and the gate's next message is the baton,
+ * which is not to be discarded: so a moment passes before the claim is called
+ * undecided.
+ */
+static void wonder(struct row *row)
+{
+	row->doubt = true;
+	row_enter(row, ROW_OPENING);
+	attempt_step_in(row, DOUBT_MS);
+}
+
+static void auth_failed(struct row *row, int status)
+{
+	log_end(row, DOMAIN_AUTH, status);
+	row->master->stats.failed++;
+	if (exited(status, EXIT_MALFORMED))
+		(void)source_refused(row->source, 0, io_now());
+	if (row->state != ROW_BUSY)
+		return;
+	if (row->parts & PART_SESSION || row->session_ended)
+		accepted(row);
+	else if (WIFSIGNALED(status))
+		wonder(row);
+	else
+		outcome_undecided(row);
+}
+
 void outcome_auth(struct row *row, int status)
 {
 	if (!(row->parts & PART_AUTH))
@@ -105,15 +145,18 @@ void outcome_auth(struct row *row, int status)
 		if (row->state == ROW_BUSY)
 			attempt_wait(row);
 	} else {
-		log_end(row, DOMAIN_AUTH, status);
-		row->master->stats.failed++;
-		if (exited(status, EXIT_MALFORMED))
-			(void)source_refused(row->source, 0, io_now());
-		if (row->state == ROW_BUSY) {
-			discard_claim(row);
-			attempt_answer(row, VERDICT_TEMP);
-		}
+		auth_failed(row, status);
 	}
+}
+
+static void session_started(struct row *row, int32_t pid)
+{
+	row->parts |= PART_SESSION;
+	row->session_pid = pid;
+	if (!row->doubt)
+		return;
+	row->doubt = false;
+	attempt_step_in(row, OPENING_MS);
 }
 
 static void session_ended(struct row *row, int status)
@@ -121,6 +164,7 @@ static void session_ended(struct row *row, int status)
 	row->parts &= ~(unsigned)PART_SESSION;
 	row->session_ended = true;
 	row->session_status = status;
+	row->doubt = false;
 	if (row->state == ROW_OPENING)
 		session_said_no(row, status);
 }
@@ -160,8 +204,7 @@ void attempt_report(struct domain *d, const struct report *report)
 	if (!row || row->generation != d->generation)
 		return;
 	if (report->kind == REPORT_STARTED && d->kind == DOMAIN_SESSION) {
-		row->parts |= PART_SESSION;
-		row->session_pid = report->pid;
+		session_started(row, report->pid);
 	} else if (report->kind == REPORT_ACCEPTED && d->kind == DOMAIN_AUTH) {
 		note_account(row, report->account);
 	} else if (report->kind == REPORT_REFUSED && d->kind == DOMAIN_AUTH) {

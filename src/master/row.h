@@ -57,6 +57,7 @@ struct row {
 	unsigned parts; /* alive, as far as reports tell */
 	/* of the attempt that goes on: */
 	bool session_ended; /* told before auth's end was */
+	bool doubt;	    /* OPENING, because auth was killed: a session may come */
 	int session_status;
 	uint64_t credential; /* of auth's report of a refusal; or 0 */
 	int64_t asked;	     /* when auth got its claim */

@@ -276,6 +276,14 @@ class Deaths(Case):
         self.assertEqual(client.ask("LOGIN joe good"), "+OK ready")
         client.close()
 
+    def test_auth_dies_when_it_has_decided(self):
+        """The session that came of it is not talked into by the master."""
+        for _ in range(20):
+            client = self.master.login("late")
+            self.assertEqual(client.reply, "+OK ready")
+            self.assertEqual(client.ask("still there"), "still there")
+            client.close()
+
     def test_throttled_at_birth(self):
         os.unlink(os.path.join(self.master.programs, "pop3-session"))
         os.kill(self.master.parent("pop3-session"), signal.SIGKILL)

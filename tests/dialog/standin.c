@@ -6,6 +6,7 @@
  *   good    the session serves: it sends back each line that it gets
  *   bad     auth refuses
  *   temp    auth fails        crash   auth aborts       hang   auth never ends
+ *   late    good, but auth aborts when it has handed the identity on
  *   inuse   the session says IN-USE     dead   the session aborts before its verdict
  * The gate speaks a line "LOGIN name secret", and "LEAVE": it ends.
  */
@@ -157,6 +158,8 @@ static void auth_accept(const struct login *login)
 				       .connection = facts.connection,
 				       .account = login->name });
 	send_message(FD_CONTROL, message);
+	if (span_is(login->secret, "late"))
+		abort();
 	exit(EXIT_DONE);
 }
 

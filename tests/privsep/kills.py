@@ -28,6 +28,7 @@ ACCOUNTS = 24
 PASSWORD = "secret"
 KEY = 16  # octets of a maildrop's key, src/maildrop/state.h
 WARM = ("pop3-gate", "postern-auth", "pop3-session", "postern-keeper")
+WORKERS = ("postern-auth", "postern-keeper")
 # A parent that dies young is started later each time; these get old enough, nearly.
 PARENTS_GAP = 6.0 if LONG else 2.5
 PATIENCE = 90
@@ -299,10 +300,10 @@ class Kills(unittest.TestCase):
 
     def settled(self):
         """Nothing of the server but the master, what it has started itself, and the
-        workers of these."""
+        workers of auth and keeper."""
         below = children(self.server.process.pid)
         return all(state_of(pid)[1] == str(self.server.process.pid)
-                   or program_of(pid) in ("postern-auth", "postern-keeper") for pid in below)
+                   or program_of(pid) in WORKERS for pid in below)
 
     def wait(self, condition, what):
         deadline = time.monotonic() + PATIENCE
@@ -341,7 +342,7 @@ class Kills(unittest.TestCase):
             client.ask("STAT")
         killer.spared = set(processes()) - {
             pid for pid in processes() if state_of(pid)[1] == str(self.server.process.pid)
-            or program_of(pid) == "postern-keeper"}
+            or program_of(pid) in WORKERS}
         for account in self.accounts[2:]:
             account.start()
         end = time.monotonic() + SECONDS
@@ -373,7 +374,7 @@ class Kills(unittest.TestCase):
               + ", ".join(f"{n} {kind}" for kind, n in sorted(killer.count.items())))
         self.assertEqual([text for a in self.accounts for text in a.wrong], [])
         unexplained = [(a.name, b) for a, b in broken if not killer.explains(a, b)]
-        self.assertEqual(unexplained, [], "nothing of theirs was killed:\n"
+        self.assertEqual(unexplained, [], f"nothing of theirs was killed: {unexplained}\n"
                          + self.server.read_log().decode(errors="replace"))
         self.assertGreater(turns, len(self.accounts))
         self.assertEqual(killer.lacks(), set())
