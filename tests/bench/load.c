@@ -11,7 +11,8 @@
  *             at a time
  *   pipeline  the same with up to CLIENTS commands under way
  *   open      one login; the time to PASS, STAT, UIDL, LIST
- *   quit      one login; DELE of every second message (pipelined); the time of QUIT
+ *   quit      one login; DELE of every second message (pipelined); the time of QUIT, to
+ *             its answer and to the end of the connection: some answer first
  *   idle      COUNT connections that say nothing, until standard input ends
  *   sessions  COUNT logged-in sessions that say nothing, until standard input ends
  *   slow      COUNT connections that each say an octet every 10 seconds, never a line,
@@ -234,10 +235,14 @@ static void quit(void)
 			peer_ok(peer);
 		deleted += k;
 	}
+	double start = now();
 	double ms = timed(peer, "QUIT", false);
+	peer_end(peer);
+	double closed = (now() - start) * 1e3;
 	peer_close(peer);
 	free(peer);
-	printf("{\"deleted\": %u, \"quit_ms\": %.3f}\n", deleted, ms);
+	printf("{\"deleted\": %u, \"quit_ms\": %.3f, \"closed_ms\": %.3f}\n", deleted,
+		ms, closed);
 }
 
 /* Until standard input ends, an octet every 10 seconds on each (n may be 0). */

@@ -169,6 +169,15 @@ void peer_ok(struct peer *peer)
 		errx(1, "the server said: %s", line);
 }
 
+void peer_end(struct peer *peer)
+{
+	ssize_t got;
+	do
+		got = peer->ssl ? SSL_read(peer->ssl, peer->buffer, PEER_BUFFER)
+				: read(peer->fd, peer->buffer, PEER_BUFFER);
+	while (got > 0);
+}
+
 /* Counts whole blocks and looks only at what can be the terminator. */
 uint64_t peer_multiline(struct peer *peer)
 {

@@ -55,6 +55,9 @@ size_t peer_line(struct peer *peer, char **line);
 /* A reply that must begin with +OK. */
 void peer_ok(struct peer *peer);
 
+/* Reads until the server has closed the connection. */
+void peer_end(struct peer *peer);
+
 /* The lines behind +OK up to the lone dot; returns their octets. */
 uint64_t peer_multiline(struct peer *peer);
 

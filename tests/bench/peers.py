@@ -200,10 +200,9 @@ programs {self.programs}
         self.spawn(f"{self.programs}/posternd", "-F", "-c", self.config)
 
     def forget(self, user):
-        """Size caches are one directory a maildrop, beside the others."""
-        subprocess.run(["rm", "-rf", f"{self.place}/state"], check=True)
-        os.makedirs(f"{self.place}/state")
-        os.chmod(f"{self.place}/state", 0o755)
+        """The size caches of all maildrops; the directory itself the server has open."""
+        for each in glob.glob(f"{self.place}/state/*"):
+            subprocess.run(["rm", "-rf", each], check=True)
 
 
 class Dovecot(Server):
@@ -319,7 +318,7 @@ class Courier(Server):
     name = "Courier"
     program = "/usr/lib/courier/courier/courierpop3d"
     package = "courier-pop"
-    promise = "nothing is synced"
+    promise = "answers before it deletes; nothing is synced"
     plain_port, tls_port = 5110, 5995
 
     def add_users(self, names):

@@ -218,12 +218,14 @@ def quits(bench, servers, user, original, what, bar):
         os.sync()
         load("open", server, "plain", 1, 1, [user])
         got = load("quit", server, "plain", 1, 1, [user])
-        return {"ms": got["quit_ms"], "cpu": got["cpu"]}
+        return {"ms": got["closed_ms"], "answer": got["quit_ms"], "cpu": got["cpu"]}
 
     values = rounds(servers, bench.sizes.pairs, one, bench.complain)
     bench.row(f"QUIT after deleting half of {what}", "ms", pick(values, "ms"), bar=bar,
               less=True, cpu=pick(values, "cpu"), cpu_unit="s with the DELEs",
-              note="; ".join(f"{s.name}: {s.promise}" for s in values))
+              note="to the end of the connection; " + "; ".join(
+                  f"{s.name} answers after {statistics.median(x['answer'] for x in v):.0f} ms, "
+                  + s.promise for s, v in values.items()))
 
 
 def latency_rows(bench):
