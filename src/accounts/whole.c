@@ -25,10 +25,24 @@ static int check_with(struct store *store, const char *sql, const char *good,
 	return got < 0 ? -1 : wrong;
 }
 
-static int ignore_account(void *arg, const struct account *account)
+struct finder {
+	void (*each)(void *arg, const char *line);
+	void *arg;
+	int wrong;
+};
+
+/* Reading it was the check, and that a login finds it: names are compared prepared. */
+static int check_account(void *arg, const struct account *account)
 {
-	(void)arg;
-	(void)account;
+	struct finder *finder = arg;
+	char name[ACCOUNT_NAME_MAX + 1], line[ACCOUNT_NAME_MAX + 80];
+	if (account_name(span_str(account->name), name) == 0 &&
+		strcmp(name, account->name) == 0)
+		return 0;
+	snprintf(line, sizeof(line),
+		"%s: not the normal form of a name; nobody finds it", account->name);
+	finder->each(finder->arg, line);
+	finder->wrong = 1;
 	return 0;
 }
 
@@ -44,7 +58,8 @@ int edit_check(
 		"", each, arg);
 	if (keys < 0)
 		return -1;
-	if (edit_each(store, ignore_account, NULL) < 0)
+	struct finder names = { .each = each, .arg = arg };
+	if (edit_each(store, check_account, &names) < 0)
 		return -1;
-	return pages || keys;
+	return pages || keys || names.wrong;
 }

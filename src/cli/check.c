@@ -31,7 +31,8 @@ static int run_check(const struct cli *cli)
 		result = cli_store_error(store);
 	else if (found > 0)
 		result = cli_error(
-			"%s: damaged; restore it from a backup", store_path(store));
+			"%s: damaged, or with rows that no login finds: see above",
+			store_path(store));
 	store_close(store);
 	return result ? result : cli_flush();
 }

@@ -254,6 +254,19 @@ Test(file, a_row_that_makes_no_sense_lets_nobody_in)
 	cr_expect_eq(errno, EUCLEAN);
 }
 
+/* Written before names were prepared, or by another program. */
+Test(file, a_name_that_nobody_finds)
+{
+	int lines = 0;
+	fixture_open(STORE_CREATE);
+	fixture_account("joe");
+	cr_expect_eq(edit_check(fixture.store, ignore, &lines), 0);
+	sql("UPDATE account SET name = 'jo' || char(0x308) || 'e'");
+	cr_expect_eq(edit_check(fixture.store, ignore, &lines), 1);
+	sql("UPDATE account SET name = 'joe@EXAMPLE.org'");
+	cr_expect_eq(edit_check(fixture.store, ignore, &lines), 1);
+}
+
 /* --- many at once -------------------------------------------------------- */
 
 /* A process of its own: opens for each change, as the command does. */
