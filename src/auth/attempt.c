@@ -69,12 +69,13 @@ static size_t receive(const struct facts *facts, unsigned char *to, size_t size)
 	return (size_t)n;
 }
 
-/* A gate has one claim at a time; nothing may be waiting behind it. */
+/* A gate has one claim at a time; nothing may be waiting behind it. A client that hung
+ * up, and its gate with it, has done no wrong: its session will see that. */
 static bool alone(void)
 {
 	char c;
 	ssize_t n = recv(FD_AUTH_VERDICT, &c, 1, MSG_DONTWAIT | MSG_PEEK);
-	return n < 0 && errno == EAGAIN;
+	return n == 0 || (n < 0 && errno == EAGAIN);
 }
 
 /* What no honest gate says of this connection. */

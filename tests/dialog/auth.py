@@ -251,6 +251,15 @@ def test_two_claims(users):
 
 
 @with_users
+def test_a_client_that_hangs_up_is_no_second_claim(users):
+    with Auth([users.source()]) as auth:
+        number, verdict = auth.attempt(hold.login("joe@example.org", "tanstaaf"))
+        verdict.close()
+        auth.expect_end(number, EXIT_DONE)
+        auth.expect_log(f"v1 login connection={number} ")
+
+
+@with_users
 def test_descriptors_from_below_are_not_taken(users):
     with Auth([users.source()]) as auth:
         client, client_end = hold.stream()

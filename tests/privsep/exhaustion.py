@@ -80,7 +80,7 @@ class Guessers(threading.Thread):
     """A wrong password on each of `width` connections; who waits for longer than a
     second hangs up and comes from the next address."""
 
-    def __init__(self, server, host, source, width=100):
+    def __init__(self, server, host, source, width=2000 if LONG else 100):
         super().__init__(daemon=True)
         self.where = host, server.port("pop3", host)
         self.source, self.width = source, width
