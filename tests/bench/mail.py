@@ -7,7 +7,6 @@ hundred thousand messages cost their octets once; an mbox is copied.
 import os
 import random
 import shutil
-import subprocess
 
 WORDS = ("the of and mail server message queue host domain user list header octet line "
          "folder reply agent spool deliver accept name time zone part text a to in").split()
@@ -86,15 +85,17 @@ def deliver_mbox(path, number, octets):
 
 def place(source, target, owner, group=None):
     """Puts a maildrop (a Maildir by links, an mbox by copy) where a server reads it."""
-    subprocess.run(["rm", "-rf", target], check=True)
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    if os.path.isdir(source):
-        subprocess.run(["cp", "-al", source, target], check=True)
-        # The messages themselves are links to one file: they have their owner already.
-        for part in ("", "new", "cur", "tmp"):
-            shutil.chown(os.path.join(target, part), owner, group or owner)
-            os.chmod(os.path.join(target, part), 0o700)
-    else:
-        subprocess.run(["cp", "--reflink=auto", source, target], check=True)
+    if os.path.isdir(target):
+        shutil.rmtree(target)
+    if not os.path.isdir(source):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copyfile(source, target)
         shutil.chown(target, owner, group or owner)
         os.chmod(target, 0o660)
+        return
+    # The messages themselves are links to one file: they have their owner already.
+    for part in ("", "new", "cur", "tmp"):
+        os.makedirs(os.path.join(target, part), 0o700)
+        shutil.chown(os.path.join(target, part), owner, group or owner)
+    for entry in os.scandir(os.path.join(source, "cur")):
+        os.link(entry.path, os.path.join(target, "cur", entry.name))
