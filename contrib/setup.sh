@@ -36,7 +36,7 @@ install_packages() {
 	missing=
 	for package in "$@"; do
 		installed "$package" && continue
-		[ "$package" != postfix ] || wanted_mta || continue
+		[ "$package" != postfix ] || wanted_mta "$package" || continue
 		missing="$missing $package"
 	done
 	[ -n "$missing" ] || { echo "every package that is needed is installed"; return 0; }
