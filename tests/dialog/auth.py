@@ -11,6 +11,7 @@ import time
 import hold
 from hold import (EXIT_DONE, EXIT_MALFORMED, EXIT_REFUSED, EXIT_TEMPORARY, MAILDIR, MBOX,
                   PATH_DIRECT, PATH_RELAY, SOURCE_PAM, SOURCE_SQLITE, mechanisms)
+from place import why_no_mounts
 
 INSIDE = "POSTERN_TEST_PAM"
 EVERYTHING = mechanisms(*hold.MECHANISMS)
@@ -707,6 +708,9 @@ def pam_session():
 def test_pam():
     if os.getuid() != 0:
         print("not tested without root: PAM")
+        return
+    if why_no_mounts():
+        print("not tested: PAM: " + why_no_mounts())
         return
     code = enter_namespace()
     assert code == 0, "PAM: see above"

@@ -82,7 +82,7 @@ def test_refused():
         for name, request in cases.items():
             assert ask(parent, request) == [], name
             assert len(ask(parent, good)) == 1, "after: " + name
-        assert len(re.findall(r"connection=7: ", parent.log())) == len(cases)
+        parent.expect_lines(r"connection=7: ", len(cases))
         assert ask(parent) == [], "a channel without a request"
     with keeper(*ec) as parent:
         assert ask(parent, good) == []

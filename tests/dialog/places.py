@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import hold
+from place import why_no_mounts
 from sessions import MAIL, OWNER, Server, stuffed, wire
 
 INSIDE = "POSTERN_TEST_PLACES"
@@ -168,6 +169,8 @@ def test_read_only_everything():
 if __name__ == "__main__":
     if INSIDE not in os.environ:
         hold.need_root()
+        if why_no_mounts():
+            hold.skip(why_no_mounts())
         sys.exit(subprocess.run(["unshare", "--mount", sys.executable, *sys.argv],
                                 check=False, env=dict(os.environ, **{INSIDE: "1"})).returncode)
     hold.run(globals())

@@ -414,6 +414,15 @@ class Parent:
                     raise AssertionError("no log line %r in:\n%s" % (pattern, "\n".join(
                         line for line in self.lines if line is not None)))
 
+    def expect_lines(self, pattern, number):
+        """Waits for so many log lines that the regular expression finds, and no more."""
+        def count():
+            return sum(line is not None and bool(re.search(pattern, line))
+                       for line in self.lines)
+        with self.spoken:
+            self.spoken.wait_for(lambda: count() >= number, PATIENCE)
+            assert count() == number, self.lines
+
     def send(self, message, fds=()):
         """Work from above. The descriptors stay open here."""
         numbers = [fd if isinstance(fd, int) else fd.fileno() for fd in fds]

@@ -30,6 +30,8 @@ import threading
 import time
 import unittest
 
+from place import why_no_mounts
+
 BUILD = os.environ.get("POSTERN_BUILD", os.getcwd())
 SOURCE = os.environ.get("POSTERN_SOURCE", os.getcwd())
 SANITIZED = "define POSTERN_SANITIZERS" in open(os.path.join(BUILD, "config.h")).read()
@@ -97,6 +99,8 @@ def main(root=True):
     """Call this at the end of a test file."""
     if os.geteuid() == 0:
         if INSIDE not in os.environ:
+            if why_no_mounts():
+                skip(why_no_mounts())
             enter_namespaces()
         furnish()
     elif root:
