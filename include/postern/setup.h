@@ -54,7 +54,7 @@ struct auth_setup {
 	bool root;  /* the server changes users; else PAM and owners are refused */
 	bool check; /* only to see whether it would start: change nothing */
 	bool pam_session; /* pam_open_session(3) before the drop, closed at the end */
-	/* A set as facts.mechanisms: no other is accepted. 0: those that work for all. */
+	/* A set as facts.mechanisms: no other is accepted. 0: what works for all. */
 	uint32_t mechanisms;
 	uint32_t remember_seconds; /* a verified login is remembered so long; 0: not */
 	uint32_t issuers_n;
