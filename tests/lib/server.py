@@ -36,7 +36,7 @@ BUILD = os.environ.get("POSTERN_BUILD", os.getcwd())
 SOURCE = os.environ.get("POSTERN_SOURCE", os.getcwd())
 SANITIZED = "define POSTERN_SANITIZERS" in open(os.path.join(BUILD, "config.h")).read()
 INSIDE = "POSTERN_TEST_INSIDE"
-PATIENCE = 60  # seconds: how long a wait may take before the test gives up
+PATIENCE = 180 if SANITIZED else 60  # seconds: how long a wait may take before the test gives up
 
 
 def skip(reason):
