@@ -1,12 +1,11 @@
 """Each mechanism by each client of Debian's that speaks it. The log tells which one it
 was: a client that quietly takes another fails the test."""
 
-import os
 import unittest
 
 import fetchers
 from issuer import Issuer
-from server import Server, main, message, run
+from server import Server, main, make_certificate, message
 from talk import b64, Talk
 
 NAME, PASSWORD = "joe@example.org", "pen cil,=1"
@@ -14,17 +13,15 @@ MAIL = [message(1), message(2)]
 
 
 def setUpModule():
-    global server, issuer, certificate
+    global server, issuer, certificate, key
     server = Server(settings="limits per-source 2000 connections 4000")
     issuer = Issuer(server.directory)
     server.settings += issuer.statement
     server.write_config()
     server.add_user(NAME, PASSWORD, "--apop")
     server.deliver(NAME, MAIL)
-    certificate = os.path.join(server.directory, "client")
-    run("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=joe", "-newkey",
-        "rsa:2048", "-keyout", certificate + ".key", "-out", certificate + ".pem")
-    server.command("certificate", "add", NAME, certificate + ".pem")
+    certificate, key = make_certificate(server.directory, "client")
+    server.command("certificate", "add", NAME, certificate)
     server.start()
 
 
@@ -79,7 +76,7 @@ class Curl(Client):
                 self.logged_in("OAUTHBEARER")
 
     def test_external(self):
-        self.by("EXTERNAL", "--cert", certificate + ".pem", "--key", certificate + ".key",
+        self.by("EXTERNAL", "--cert", certificate, "--key", key,
                 password=None)
 
 
@@ -103,8 +100,8 @@ class Mpop(Client):
 
     def test_external(self):
         self.fetched(fetchers.mpop(
-            server, "external", NAME, None, f"tls_cert_file {certificate}.pem",
-            f"tls_key_file {certificate}.key"), "EXTERNAL")
+            server, "external", NAME, None, f"tls_cert_file {certificate}",
+            f"tls_key_file {key}"), "EXTERNAL")
 
 
 class Fetchmail(Client):

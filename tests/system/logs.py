@@ -14,7 +14,8 @@ import unittest
 import fetchers
 from issuer import Issuer
 from pam_service import MODULE, SERVICE, service
-from server import (SOURCE, Server, add_unix_user, main, message, put_mbox, run)
+from server import (SOURCE, Server, add_unix_user, main, make_certificate, message,
+                    put_mbox)
 from talk import b64, Talk
 
 JOE, UNIX, NOBODY = "joe@example.org", "unixjoe", "nobody@example.org"
@@ -23,7 +24,7 @@ SECRETS = {"virtual": "Virt-ual \u00e9ssential", "system": "Sys tem;secret%n",
 
 
 def setUpModule():
-    global server, issuer, certificate, app
+    global server, issuer, certificate, key, app
     add_unix_user(UNIX, SECRETS["system"])
     put_mbox(f"/var/mail/{UNIX}", [message(1)], UNIX)
     # a module with a loose tongue
@@ -40,10 +41,8 @@ def setUpModule():
     server.add_user(JOE, SECRETS["virtual"], "--apop")
     server.deliver(JOE, [message(1)])
     app = json.loads(server.command("app", "add", JOE, "phone", "--json").stdout)["password"]
-    certificate = os.path.join(server.directory, "client")
-    run("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=joe", "-newkey",
-        "rsa:2048", "-keyout", certificate + ".key", "-out", certificate + ".pem")
-    server.command("certificate", "add", JOE, certificate + ".pem")
+    certificate, key = make_certificate(server.directory, "client")
+    server.command("certificate", "add", JOE, certificate)
     server.start()
 
 
@@ -137,8 +136,8 @@ class Attempts(unittest.TestCase):
         fetchers.mpop(server, "scram-sha-256", JOE, SECRETS["virtual"], source=self.source)
         fetchers.mpop(server, "cram-md5", JOE, SECRETS["virtual"], source=self.source)
         fetchers.mpop(server, "apop", JOE, SECRETS["virtual"], source=self.source)
-        fetchers.mpop(server, "external", JOE, None, f"tls_cert_file {certificate}.pem",
-                      f"tls_key_file {certificate}.key", source=self.source)
+        fetchers.mpop(server, "external", JOE, None, f"tls_cert_file {certificate}",
+                      f"tls_key_file {key}", source=self.source)
         lines = self.lines(4)
         for i, mechanism in enumerate(("SCRAM-SHA-256", "CRAM-MD5", "APOP", "EXTERNAL")):
             self.is_login(lines[i], JOE, mechanism, r"TLSv1\.3")

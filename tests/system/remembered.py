@@ -5,12 +5,11 @@ into the database behind Postern's back, the stamp stays as it was. Then only a 
 is remembered gets in."""
 
 import contextlib
-import os
 import poplib
 import sqlite3
 import unittest
 
-from server import Server, main, message, run
+from server import Server, main, make_certificate, message
 
 NAME, PASSWORD = "joe@example.org", "secret of joe"
 SEEN_AT_ONCE = {  # the change, how to take it back, how the next login is refused
@@ -98,9 +97,7 @@ class Remembered(unittest.TestCase):
         self.assertTrue(self.login())
 
     def test_certificate(self):
-        pem = os.path.join(server.directory, "client.pem")
-        run("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=joe",
-            "-newkey", "rsa:2048", "-keyout", pem + ".key", "-out", pem)
+        pem, _ = make_certificate(server.directory, "client")
         self.dropped_by(("certificate", "add", NAME, pem), None)
         self.dropped_by(("certificate", "del", NAME, pem), None)
 

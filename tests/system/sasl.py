@@ -6,7 +6,7 @@ import json
 import unittest
 
 from issuer import Issuer
-from server import Server, main, message, run
+from server import Server, main, make_certificate, message
 from talk import b64, Talk
 
 NAME, PASSWORD = "joe@example.org", "pen cil,=\u00e9"
@@ -20,9 +20,7 @@ def setUpModule():
     server.write_config()
     server.add_user(NAME, PASSWORD, "--apop")
     server.deliver(NAME, [message(1)])
-    certificate = server.directory + "/client.pem"
-    run("openssl", "req", "-x509", "-nodes", "-days", "2", "-subj", "/CN=joe", "-newkey",
-        "rsa:2048", "-keyout", certificate + ".key", "-out", certificate)
+    certificate, _ = make_certificate(server.directory, "client")
     server.command("certificate", "add", NAME, certificate)
     server.start()
 
