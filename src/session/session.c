@@ -59,6 +59,7 @@ void session_touch(struct session *s)
 static void release(struct session *s)
 {
 	reply_release(&s->replies);
+	ahead_drop(s);
 	free(s->block);
 	s->block = NULL;
 	malloc_trim(0);
@@ -68,6 +69,8 @@ static void release(struct session *s)
 static enum event receive(struct session *s)
 {
 	int64_t deadline = io_now() + (int64_t)s->setup->idle_seconds * 1000;
+
+	ahead_read(s);
 	enum request_wait came = request_receive(&s->requests);
 
 	if (came == REQUEST_QUIET) {
