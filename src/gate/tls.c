@@ -141,6 +141,7 @@ int tls_begin(struct tls *tls, const struct gate_setup *setup)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	tls->ctx = NULL;
+	tls->kernel = setup->kernel_tls;
 	if (!ctx || configure(ctx) < 0 ||
 		tickets_begin(&tls->tickets, ctx, io_now()) < 0) {
 		SSL_CTX_free(ctx);
@@ -151,6 +152,8 @@ int tls_begin(struct tls *tls, const struct gate_setup *setup)
 		SSL_CTX_free(ctx);
 		return -1;
 	}
+	if (tls->kernel)
+		offload_prepare(ctx);
 	tls->ctx = ctx;
 	return 0;
 }
@@ -188,6 +191,7 @@ int tls_accept(
 		return -1;
 	}
 	s->ssl = ssl;
+	offload_begin(&s->offload, tls->kernel, ssl);
 	if (ask_certificate)
 		SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
 	int result = handshake(s, deadline);

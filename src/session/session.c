@@ -73,11 +73,14 @@ static enum event receive(struct session *s)
 	ahead_read(s);
 	enum request_wait came = request_receive(&s->requests);
 
-	if (came == REQUEST_QUIET) {
+	while (came == REQUEST_QUIET) {
 		release(s);
 		came = request_await(&s->requests, deadline);
 		if (came == REQUEST_CAME)
 			came = request_receive(&s->requests);
+		/* Of TLS in the kernel, a part of a record came: none is readable. */
+		if (came == REQUEST_QUIET && io_now() >= deadline)
+			came = REQUEST_IDLE;
 	}
 	if (s->signals->told)
 		return (enum event)s->signals->told;
