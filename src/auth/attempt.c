@@ -28,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { UNPROVEN_NICE = 10, CROWD_MS = 5000, CROWD_PAUSE_MS = 5 };
+enum { UNPROVEN_NICE = 5, CROWD_MS = 5000, CROWD_PAUSE_MS = 5 };
 
 /* --- the log line ------------------------------------------------------------- */
 
@@ -122,7 +122,7 @@ static void send_identity(const struct claim *claim)
 	const struct identity *identity = &claim->identity;
 	unsigned char storage[MESSAGE_MAX];
 	struct buf message;
-	int peer = identity->path == PATH_RELAY ? FD_AUTH_WIRE : FD_AUTH_CLIENT;
+	int peer = identity->path == PATH_DIRECT ? FD_AUTH_CLIENT : FD_AUTH_WIRE;
 	const int fds[] = { FD_AUTH_VERDICT, peer, claim->lifeline };
 	size_t n =
 		IDENTITY_DESCRIPTORS + (claim->lifeline >= 0 ? IDENTITY_OPTIONAL : 0);

@@ -11,7 +11,6 @@
 struct tls {
 	SSL_CTX *ctx; /* NULL: no certificate, no TLS */
 	struct tickets tickets;
-	uint32_t kernel; /* what ktls_probe() found; 0: nothing for it */
 };
 
 /*

@@ -9,6 +9,7 @@
 #include "base/fdtab.h"
 #include "master/poller.h"
 #include "master/timer.h"
+#include "master/turns.h"
 #include "postern/report.h"
 
 #include <sys/types.h>
@@ -27,8 +28,6 @@ enum domain_state {
 	DOMAIN_READY,
 };
 
-enum { ERRAND_GOOD, ERRAND_OTHER, ERRAND_CLASSES };
-
 struct row;
 struct generation;
 
@@ -42,12 +41,11 @@ struct domain {
 	struct timer timer;
 	int64_t started;
 	unsigned deaths; /* at birth, one after the other */
-	/* Rows that it could not take an order for yet: of sources with good logins,
-	 * and all others. Their turns alternate. */
+	/* Rows that it could not take an order for yet. */
 	struct errand_list {
 		struct row *first, *last;
-	} errands[ERRAND_CLASSES];
-	unsigned errand_turn;
+	} errands[SOURCE_CLASSES][SOURCE_LANES];
+	struct turns turns;
 };
 
 /* What a warm parent is started with. */

@@ -172,8 +172,9 @@ static void enlist(struct row *row, struct domain *d)
 {
 	if (row->errand[d->kind].listed)
 		return;
-	bool good = source_is_good(row->source, io_now());
-	struct errand_list *list = &d->errands[good ? ERRAND_GOOD : ERRAND_OTHER];
+	enum source_class class = source_class(row->source, io_now());
+	struct errand_list *list = &d->errands[class][row->source->lane];
+	turns_come(&d->turns, class, row->source->lane);
 	row->errand[d->kind].listed = true;
 	row->errand[d->kind].next = NULL;
 	if (list->last)
@@ -183,23 +184,30 @@ static void enlist(struct row *row, struct domain *d)
 	list->last = row;
 }
 
-/* Whose turn it is, or NULL. */
-static struct errand_list *choose(struct domain *d)
+/* False: nobody waits. */
+static bool choose(const struct domain *d, struct turn *turn)
 {
-	for (int i = 0; i < ERRAND_CLASSES; i++) {
-		struct errand_list *list =
-			&d->errands[(d->errand_turn + (unsigned)i) % ERRAND_CLASSES];
-		if (list->first)
-			return list;
-	}
-	return NULL;
+	return turns_next(&d->turns, ~0U, turn);
+}
+
+static void delist(struct domain *d, const struct turn *turn)
+{
+	struct errand_list *list = &d->errands[turn->class][turn->lane];
+	struct row *row = list->first;
+	list->first = row->errand[d->kind].next;
+	if (!list->first)
+		list->last = NULL;
+	row->errand[d->kind].listed = false;
+	turns_go(&d->turns, turn->class, turn->lane);
+	turns_pass(&d->turns, turn);
 }
 
 static void serve_or_enlist(struct row *row, enum domain_kind kind)
 {
 	struct domain *d = domain_of(row, kind);
-	/* First come, first served: not past the ones that wait. */
-	if (choose(d)) {
+	struct turn turn;
+	/* Not past the ones that wait. */
+	if (choose(d, &turn)) {
 		enlist(row, d);
 	} else if (serve(row, d) < 0) {
 		bool room = is_full(errno);
@@ -235,18 +243,14 @@ void errand_kill(struct row *row, enum domain_kind kind)
 
 void errand_run(struct domain *d)
 {
-	struct errand_list *list;
-	while ((list = choose(d))) {
-		struct row *row = list->first;
+	struct turn turn;
+	while (choose(d, &turn)) {
+		struct row *row = d->errands[turn.class][turn.lane].first;
 		if (serve(row, d) < 0) {
 			wait_for_room(d, is_full(errno));
 			return;
 		}
-		d->errand_turn++;
-		list->first = row->errand[d->kind].next;
-		if (!list->first)
-			list->last = NULL;
-		row->errand[d->kind].listed = false;
+		delist(d, &turn);
 		attempt_release(row);
 	}
 	wait_for_room(d, false);

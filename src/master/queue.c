@@ -1,8 +1,9 @@
 /*
  * queue: see queue.h. Shares, of `most` claims in flight: one source has at most
- * a quarter, with good logins three quarters; all sources without good logins
- * together leave a quarter to the others. A source whose penalty lasts stands in no
- * ring: its timer brings it back.
+ * a quarter, with good logins three quarters; so has the lane of a source without; all
+ * sources without good logins together leave a quarter to the others, and those of them
+ * that have failed another one to those that have not. A source whose penalty lasts
+ * stands in no ring: its timer brings it back.
  */
 #include "master/queue.h"
 
@@ -27,23 +28,26 @@ static bool is_full(const struct queue *queue, const struct source *source, int6
 }
 
 static void ring_append(
-	struct queue *queue, struct source *source, enum queue_class class)
+	struct queue *queue, struct source *source, enum source_class class)
 {
-	struct source *last = queue->ring[class].last;
-	source->ring_before = last;
+	struct queue_ring *ring = &queue->ring[class][source->lane];
+	source->ring_before = ring->last;
 	source->ring_after = NULL;
-	*(last ? &last->ring_after : &queue->ring[class].first) = source;
-	queue->ring[class].last = source;
+	*(ring->last ? &ring->last->ring_after : &ring->first) = source;
+	ring->last = source;
 	source->ring = (uint8_t) class;
 	source->ringed = true;
+	turns_come(&queue->turns, class, source->lane);
 }
 
 static void ring_remove(struct queue *queue, struct source *source)
 {
+	struct queue_ring *ring = &queue->ring[source->ring][source->lane];
 	struct source *before = source->ring_before, *after = source->ring_after;
-	*(before ? &before->ring_after : &queue->ring[source->ring].first) = after;
-	*(after ? &after->ring_before : &queue->ring[source->ring].last) = before;
+	*(before ? &before->ring_after : &ring->first) = after;
+	*(after ? &after->ring_before : &ring->last) = before;
 	source->ringed = false;
+	turns_go(&queue->turns, source->ring, source->lane);
 }
 
 static void consider(struct queue *queue, struct source *source);
@@ -67,8 +71,7 @@ static void consider(struct queue *queue, struct source *source)
 		timer_set(queue->timers, &source->timer, when);
 		return;
 	}
-	ring_append(
-		queue, source, source_is_good(source, now) ? QUEUE_GOOD : QUEUE_OTHER);
+	ring_append(queue, source, source_class(source, now));
 }
 
 void queue_append(struct queue *queue, struct row *row)
@@ -98,17 +101,33 @@ void queue_remove(struct queue *queue, struct row *row)
 		ring_remove(queue, source);
 }
 
-/* Whose ring is next, or QUEUE_CLASSES. */
-static enum queue_class choose(struct queue *queue)
+static void count(struct queue *queue, const struct row *row, uint32_t change)
 {
-	bool others = queue->ring[QUEUE_OTHER].first &&
-		      queue->others < at_least_one(queue->most - queue->most / 4);
-	bool good = queue->ring[QUEUE_GOOD].first != NULL;
-	if (good && others)
-		queue->turn = queue->turn == QUEUE_GOOD ? QUEUE_OTHER : QUEUE_GOOD;
-	else
-		queue->turn = good ? QUEUE_GOOD : QUEUE_OTHER;
-	return good || others ? queue->turn : QUEUE_CLASSES;
+	uint8_t lane = row->source->lane;
+	queue->in_flight += change;
+	row->source->in_flight += change;
+	queue->of_class[row->class] += change;
+	if (row->class == SOURCE_GOOD)
+		return;
+	queue->of_lane[lane] += change;
+	queue->turns.full &= ~(1U << lane);
+	if (queue->of_lane[lane] >= at_least_one(queue->most / 4))
+		queue->turns.full |= 1U << lane;
+}
+
+/* The classes that may have one more in flight, as a set. */
+static unsigned have_room(const struct queue *queue)
+{
+	uint32_t quarter = queue->most / 4;
+	uint32_t failed = queue->of_class[SOURCE_FAILED];
+	uint32_t others = queue->of_class[SOURCE_NEW] + failed;
+	unsigned set = 1U << SOURCE_GOOD;
+	if (others >= at_least_one(queue->most - quarter))
+		return set;
+	set |= 1U << SOURCE_NEW;
+	if (failed < at_least_one(queue->most - 2 * quarter))
+		set |= 1U << SOURCE_FAILED;
+	return set;
 }
 
 /* Its penalty may have begun since it came into the ring. */
@@ -121,11 +140,10 @@ static bool may_still(struct queue *queue, struct source *source)
 
 struct row *queue_take(struct queue *queue)
 {
-	while (queue->in_flight < queue->most) {
-		enum queue_class class = choose(queue);
-		if (class == QUEUE_CLASSES)
-			return NULL;
-		struct source *source = queue->ring[class].first;
+	struct turn turn;
+	while (queue->in_flight < queue->most &&
+		turns_next(&queue->turns, have_room(queue), &turn)) {
+		struct source *source = queue->ring[turn.class][turn.lane].first;
 		ring_remove(queue, source);
 		if (!may_still(queue, source)) {
 			consider(queue, source);
@@ -133,10 +151,9 @@ struct row *queue_take(struct queue *queue)
 		}
 		struct row *row = source->first;
 		queue_remove(queue, row);
-		queue->in_flight++;
-		source->in_flight++;
-		row->other = class == QUEUE_OTHER;
-		queue->others += row->other;
+		row->class = (uint8_t)turn.class;
+		count(queue, row, 1);
+		turns_pass(&queue->turns, &turn);
 		consider(queue, source);
 		return row;
 	}
@@ -145,9 +162,6 @@ struct row *queue_take(struct queue *queue)
 
 void queue_done(struct queue *queue, struct row *row)
 {
-	queue->in_flight--;
-	row->source->in_flight--;
-	queue->others -= row->other;
-	row->other = false;
+	count(queue, row, (uint32_t)-1);
 	consider(queue, row->source);
 }

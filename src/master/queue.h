@@ -1,29 +1,23 @@
 /*
  * queue: claims that wait for their turn with auth. Fair between sources: each source
- * with a claim that may be looked at stands in a ring once, however many it has.
- * Sources with good logins have a ring of their own and turns that the others cannot
- * use up.
+ * with a claim that may be looked at stands in a ring once, however many it has. There
+ * is a ring for each class of sources and lane (turns.h), and a class cannot use up
+ * what another may have in flight.
  */
 #ifndef POSTERN_MASTER_QUEUE_H
 #define POSTERN_MASTER_QUEUE_H
 
 #include "master/row.h"
 
-enum queue_class {
-	QUEUE_GOOD,
-	QUEUE_OTHER,
-	QUEUE_CLASSES,
-};
-
 struct queue {
 	struct timers *timers;
 	uint32_t most; /* claims that auth may have at once */
-	struct {
+	struct queue_ring {
 		struct source *first, *last;
-	} ring[QUEUE_CLASSES];
-	uint32_t in_flight;
-	uint32_t others; /* of them, taken from the ring of the others */
-	enum queue_class turn;
+	} ring[SOURCE_CLASSES][SOURCE_LANES];
+	struct turns turns;
+	uint32_t in_flight, of_class[SOURCE_CLASSES];
+	uint32_t of_lane[SOURCE_LANES]; /* without those of SOURCE_GOOD */
 	size_t waiting;
 };
 

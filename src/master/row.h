@@ -80,7 +80,7 @@ struct row {
 	} errand[DOMAINS];
 
 	struct row *queue_before, *queue_after; /* QUEUED, of the same source */
-	bool other; /* in flight: taken from the ring of the others */
+	uint8_t class; /* in flight: of the ring that it was taken from */
 	struct row *hash_next, *free_next;
 };
 

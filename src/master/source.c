@@ -49,15 +49,28 @@ static bool same(const struct source *a, const struct source *b)
 	       memcmp(a->prefix, b->prefix, sizeof(a->prefix)) == 0;
 }
 
+/* Multiplications by secret odd numbers, high halves folded down. */
+static uint64_t hash(const struct sources *sources, uint64_t x)
+{
+	x = (x ^ sources->key[0]) * (sources->key[1] | 1);
+	x ^= x >> 32;
+	x *= sources->key[0] | 1;
+	return x >> 40;
+}
+
 static struct source **bucket(const struct sources *sources, const struct source *key)
 {
 	uint64_t x;
 	memcpy(&x, key->prefix, sizeof(x));
-	/* Multiplications by secret odd numbers, high halves folded down. */
-	x = (x ^ sources->key[0] ^ key->bits) * (sources->key[1] | 1);
-	x ^= x >> 32;
-	x *= sources->key[0] | 1;
-	return &sources->buckets[(x >> 40) & (sources->buckets_n - 1)];
+	return &sources->buckets[hash(sources, x ^ key->bits) &
+				 (sources->buckets_n - 1)];
+}
+
+static uint8_t lane_of(const struct sources *sources, const struct source *key)
+{
+	uint64_t x = 0;
+	memcpy(&x, key->prefix, key->bits == 32 ? 3 : 6);
+	return (uint8_t)(hash(sources, x) % SOURCE_LANES);
 }
 
 static void idle_remove(struct sources *sources, struct source *source)
@@ -106,6 +119,7 @@ static struct source *enter(
 		if (!source)
 			return NULL;
 		*source = key;
+		source->lane = lane_of(sources, source);
 		source->next = *head;
 		*head = source;
 		sources->n++;
@@ -128,14 +142,23 @@ struct source *source_enter(struct sources *sources, const struct netaddr *peer)
 	return source;
 }
 
-/* Half of the failures for each FORGET_MS that has passed without one. */
+/* How often FORGET_MS has passed without a failure: each time half are forgotten. */
+static int64_t halvings(const struct source *source, int64_t now)
+{
+	return now > source->last_failure ? (now - source->last_failure) / FORGET_MS
+					  : 0;
+}
+
+static uint32_t failures_now(const struct source *source, int64_t now)
+{
+	int64_t n = halvings(source, now);
+	return n < 32 ? source->failures >> n : 0;
+}
+
 static void age(struct source *source, int64_t now)
 {
-	int64_t halvings = (now - source->last_failure) / FORGET_MS;
-	if (halvings > 0) {
-		source->failures = halvings < 32 ? source->failures >> halvings : 0;
-		source->last_failure += halvings * FORGET_MS;
-	}
+	source->failures = failures_now(source, now);
+	source->last_failure += halvings(source, now) * FORGET_MS;
 }
 
 static bool has_to_tell(struct source *source, int64_t now)
@@ -237,6 +260,16 @@ bool source_is_good(const struct source *source, int64_t now)
 {
 	return source->loopback ||
 	       (source->last_good && now - source->last_good < GOOD_MS);
+}
+
+enum source_class source_class(const struct source *source, int64_t now)
+{
+	if (source_is_good(source, now))
+		return SOURCE_GOOD;
+	if (failures_now(source, now) ||
+		(source->wide && failures_now(source->wide, now) >= WIDE_WEIGHT))
+		return SOURCE_FAILED;
+	return SOURCE_NEW;
 }
 
 int64_t source_look_at(const struct source *source)

@@ -8,6 +8,7 @@
 #define POSTERN_MASTER_SOURCE_H
 
 #include "master/timer.h"
+#include "master/turns.h"
 #include "postern/facts.h"
 
 enum { SOURCE_CREDENTIALS = 8 };
@@ -19,6 +20,7 @@ struct source {
 	uint8_t bits;	   /* 32: IPv4; 64, 48: IPv6 */
 	uint8_t prefix[8]; /* network order, zeros behind */
 	bool loopback;
+	uint8_t lane;	     /* of its network: IPv4 by /24, IPv6 by /48 */
 	struct source *wide; /* the /48 around a /64; else NULL */
 	uint32_t connections;
 	/* Failures that count, the refused credentials of late, and until when no claim
@@ -34,7 +36,7 @@ struct source {
 	uint32_t in_flight;
 	struct source *ring_before, *ring_after;
 	bool ringed;
-	uint8_t ring;	    /* enum queue_class */
+	uint8_t ring;	    /* enum source_class */
 	struct timer timer; /* until look_at */
 	struct queue *queue;
 
@@ -72,6 +74,9 @@ void source_accepted(struct source *source, int64_t now);
 
 /* Has there been a good login within a day? Such a source keeps its share. */
 bool source_is_good(const struct source *source, int64_t now);
+
+/* Whose turns it has. */
+enum source_class source_class(const struct source *source, int64_t now);
 
 /* From when on a claim from there may be looked at. */
 int64_t source_look_at(const struct source *source);

@@ -214,6 +214,17 @@ static struct row *wait_from(const char *text)
 	return row;
 }
 
+/* A row of a network that has another lane than source has. */
+static struct row *wait_elsewhere(const struct source *source)
+{
+	char text[32];
+	for (int i = 0;; i++) {
+		snprintf(text, sizeof(text), "192.0.%d.1", i);
+		if (enter(text)->lane != source->lane)
+			return wait_from(text);
+	}
+}
+
 Test(queue, one_source_takes_no_more_than_its_share, .init = init_queue)
 {
 	for (int i = 0; i < 20; i++)
@@ -221,7 +232,7 @@ Test(queue, one_source_takes_no_more_than_its_share, .init = init_queue)
 	struct row *first = queue_take(&queue);
 	cr_assert_not_null(queue_take(&queue));
 	cr_assert_null(queue_take(&queue));
-	struct row *other = wait_from("192.0.2.2");
+	struct row *other = wait_elsewhere(first->source);
 	cr_assert_eq(queue_take(&queue), other);
 	queue_done(&queue, first);
 	cr_assert_not_null(queue_take(&queue));
@@ -233,6 +244,7 @@ Test(queue, sources_take_turns, .init = init_queue)
 {
 	struct row *a[2] = { wait_from("192.0.2.1"), wait_from("192.0.2.1") };
 	struct row *b[2] = { wait_from("192.0.2.2"), wait_from("192.0.2.2") };
+	queue.most = 16;
 	cr_assert_eq(queue_take(&queue), a[0]);
 	cr_assert_eq(queue_take(&queue), b[0]);
 	cr_assert_eq(queue_take(&queue), a[1]);
@@ -243,7 +255,7 @@ Test(queue, strangers_leave_room_for_good_sources, .init = init_queue)
 {
 	char text[32];
 	for (int i = 1; i < 200; i++) {
-		snprintf(text, sizeof(text), "198.51.100.%d", i);
+		snprintf(text, sizeof(text), "10.%d.100.1", i);
 		wait_from(text);
 	}
 	int taken = 0;
@@ -337,4 +349,53 @@ Test(challenge, fits_with_the_longest_name)
 		cr_assert_eq(strlen(text), FACTS_CHALLENGE_MAX);
 		cr_assert_eq(text[strlen(text) - 1], '>');
 	}
+}
+
+Test(queue, a_network_is_one_of_many, .init = init_queue)
+{
+	struct row *first = NULL, *row;
+	char text[32];
+	int before = 0;
+	for (int i = 0; i < 64; i++) {
+		snprintf(text, sizeof(text), "198.51.100.%d", i + 1);
+		row = wait_from(text);
+		first = first ? first : row;
+	}
+	struct row *other = wait_elsewhere(first->source);
+	for (; (row = queue_take(&queue)) != other; before++)
+		queue_done(&queue, row);
+	cr_assert_leq(before, 1);
+}
+
+Test(queue, a_network_has_a_quarter, .init = init_queue)
+{
+	char text[32];
+	for (int i = 0; i < 64; i++) {
+		snprintf(text, sizeof(text), "198.51.100.%d", i + 1);
+		wait_from(text);
+	}
+	struct row *first = queue_take(&queue);
+	cr_assert_not_null(queue_take(&queue));
+	cr_assert_null(queue_take(&queue));
+	queue_done(&queue, first);
+	cr_assert_not_null(queue_take(&queue));
+	cr_assert_null(queue_take(&queue));
+}
+
+Test(queue, who_has_failed_comes_after_who_has_not, .init = init_queue)
+{
+	char text[32];
+	for (int i = 0; i < 32; i++) {
+		snprintf(text, sizeof(text), "10.%d.0.1", i + 1);
+		struct source *source = enter(text);
+		source_refused(source, 1, io_now());
+		source->look_at = 0;
+		wait_from(text);
+	}
+	for (int i = 0; i < 4; i++) /* half of what may be in flight */
+		cr_assert_not_null(queue_take(&queue));
+	cr_assert_null(queue_take(&queue));
+	struct row *fresh = wait_from("192.0.2.1");
+	cr_assert_eq(queue_take(&queue), fresh);
+	cr_assert_null(queue_take(&queue));
 }
