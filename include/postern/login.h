@@ -51,6 +51,8 @@ enum { LOGIN_MECHANISMS_ALL = (2 << LOGIN_MECHANISM_LAST) - 2 };
 enum login_path {
 	PATH_DIRECT = 1, /* plain: the session gets the client, the gate exits */
 	PATH_RELAY = 2,	 /* TLS: the session gets the wire, the gate relays */
+	PATH_KERNEL = 3, /* TLS, which the kernel goes on with: as PATH_DIRECT */
+	PATH_LAST = PATH_KERNEL,
 };
 
 struct login {

@@ -26,6 +26,7 @@ struct gate_setup {
 	uint32_t attempts;	/* logins tried per connection */
 	uint32_t bad_commands;	/* per connection */
 	bool certificate;	/* FD_GATE_CERTIFICATE holds PEM; there is a keeper */
+	uint32_t kernel_tls;	/* what ktls_probe() found, for PATH_KERNEL; 0: off */
 	char certificate_path[SETUP_PATH_MAX + 1]; /* for messages only */
 };
 

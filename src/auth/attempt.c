@@ -122,7 +122,7 @@ static void send_identity(const struct claim *claim)
 	const struct identity *identity = &claim->identity;
 	unsigned char storage[MESSAGE_MAX];
 	struct buf message;
-	int peer = identity->path == PATH_DIRECT ? FD_AUTH_CLIENT : FD_AUTH_WIRE;
+	int peer = identity->path == PATH_RELAY ? FD_AUTH_WIRE : FD_AUTH_CLIENT;
 	const int fds[] = { FD_AUTH_VERDICT, peer, claim->lifeline };
 	size_t n =
 		IDENTITY_DESCRIPTORS + (claim->lifeline >= 0 ? IDENTITY_OPTIONAL : 0);

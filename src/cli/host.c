@@ -9,6 +9,7 @@
 
 #include "accounts/edit.h"
 #include "accounts/store.h"
+#include "base/ktls.h"
 #include "config/config.h"
 #include "sandbox/sandbox.h"
 
@@ -294,6 +295,34 @@ static void check_walls(struct findings *f)
 	}
 }
 
+/* Does the kernel have what kernel-tls asks for? A module that is not loaded is none:
+ * who tries it out as root would load it, and the gates could not the next time. */
+static bool has_kernel_tls(void)
+{
+	char line[256] = "";
+	FILE *in = fopen("/proc/sys/net/ipv4/tcp_available_ulp", "re");
+	/* Not there in a network namespace other than the first. */
+	bool found = !in || (fgets(line, sizeof(line), in) && strstr(line, "tls"));
+	if (in)
+		fclose(in);
+	errno = ENOENT;
+	return found && ktls_probe() != 0;
+}
+
+static void check_kernel_tls(struct findings *f, const struct config *config)
+{
+	if (!config->kernel_tls)
+		return;
+	if (has_kernel_tls())
+		findings_add(f, FINDING_OK, "kernel-tls", "the kernel has it");
+	else
+		findings_add(f, FINDING_WARNING, "kernel-tls",
+			"the kernel has no TLS, or its module `tls' is not loaded "
+			"(%s): "
+			"every TLS session keeps a process of the gate",
+			strerror(errno));
+}
+
 /* --- the trial start
  * -------------------------------------------------------------------- */
 
@@ -354,6 +383,7 @@ static int run_check(const struct cli *cli)
 	check_accounts(&f, config);
 	check_ports(&f, config);
 	check_walls(&f);
+	check_kernel_tls(&f, config);
 	check_trial(&f, cli);
 	findings_end(&f);
 	free(config);

@@ -39,6 +39,9 @@ int member_text(const struct member *m, char *text, size_t size)
 int member_base64(const struct member *m, unsigned char *octets, size_t room, size_t *n)
 {
 	const char *end;
+	*n = 0;
+	if (m->type == MEMBER_TEXT && !m->text.n)
+		return 0; /* it may be nowhere: no pointer to count from */
 	if (m->type != MEMBER_TEXT ||
 		sodium_base642bin(octets, room, (const char *)m->text.p, m->text.n,
 			NULL, n, &end, sodium_base64_VARIANT_ORIGINAL) < 0)

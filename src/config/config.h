@@ -40,6 +40,7 @@ struct config {
 	struct issuer_setup issuers[SETUP_ISSUERS_MAX];
 	size_t issuers_n;
 	bool pam_session;
+	bool kernel_tls;
 	uint32_t mechanisms;	   /* 1 << enum login_mechanism each; 0: auto */
 	uint32_t remember_seconds; /* 0: verified logins are not remembered */
 	enum plaintext_policy plaintext;

@@ -242,14 +242,26 @@ static void do_mechanisms(struct parse *parse)
 	}
 }
 
-static void do_pam_session(struct parse *parse)
+static void on_or_off(
+	struct parse *parse, enum setting setting, const char *name, bool *value)
 {
 	static const char *const words[] = { "on", "off", NULL };
 	bool on = span_is(word(parse, 1), "on");
 	if (!on && !span_is(word(parse, 1), "off"))
 		parse_unknown(parse, "choice", word(parse, 1), words);
-	else if (parse_set(parse, SETTING_PAM_SESSION, "pam-session"))
-		parse->config->pam_session = on;
+	else if (parse_set(parse, setting, name))
+		*value = on;
+}
+
+static void do_pam_session(struct parse *parse)
+{
+	on_or_off(
+		parse, SETTING_PAM_SESSION, "pam-session", &parse->config->pam_session);
+}
+
+static void do_kernel_tls(struct parse *parse)
+{
+	on_or_off(parse, SETTING_KERNEL_TLS, "kernel-tls", &parse->config->kernel_tls);
 }
 
 static bool is_new_issuer(struct parse *parse, const struct issuer_setup *issuer)
@@ -345,6 +357,7 @@ static const struct statement {
 } statements[] = {
 	{ "listen", 3, 3, "listen pop3|pop3s ADDRESS[:PORT]", do_listen },
 	{ "certificate", 3, 3, "certificate CHAIN KEY", do_certificate },
+	{ "kernel-tls", 2, 2, "kernel-tls on|off", do_kernel_tls },
 	{ "accounts", 3, 5,
 		"accounts pam:SERVICE|sqlite:FILE maildir:PATH|mbox:PATH [owner USER]",
 		do_accounts },

@@ -165,7 +165,9 @@ static enum event hand_over(struct gate *g)
 {
 	/* The wait for the verdict did not count. */
 	int64_t deadline = io_now() + REPLY_MS;
-	if (stream_flush(&g->stream, deadline) < 0 || stream_settle(&g->stream) < 0 ||
+	struct stream *s = &g->stream;
+	if (stream_flush(s, deadline) < 0 || stream_settle(s) < 0 ||
+		(s->sealed && offload_hand_over(&s->offload, s->ssl) < 0) ||
 		claim_hand_over(&g->claim) < 0)
 		return EVENT_HUNG_UP;
 	return EVENT_READY;

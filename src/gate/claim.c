@@ -93,9 +93,18 @@ static enum claim_result receive(struct claim *c, struct verdict *verdict)
 	return CLAIM_ANSWERED;
 }
 
+/* What was read and decrypted can only go through the relay; what comes between this
+ * claim and the session stays in the socket. */
+static enum login_path path_of(struct stream *s)
+{
+	s->sealed = s->ssl && stream_held(s).n == 0 &&
+		    offload_possible(&s->offload, s->ssl);
+	return s->sealed ? PATH_KERNEL : s->ssl ? PATH_RELAY : PATH_DIRECT;
+}
+
 enum claim_result claim_send(struct claim *c, struct stream *s, struct login *login)
 {
-	login->path = s->ssl ? PATH_RELAY : PATH_DIRECT;
+	login->path = path_of(s);
 	login->tls = span_str(tls_name(s));
 	if (stream_settle(s) < 0)
 		return CLAIM_HUNG_UP;

@@ -61,7 +61,7 @@ static void lay_table(const struct program *p, const int *fds)
 	/* A peer that is gone is an error of write(2), not a signal. */
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		die(EXIT_TEMPORARY, "signal");
-	if (sandbox_gate() < 0)
+	if (sandbox_gate(p->tls.kernel != 0) < 0)
 		die(EXIT_TEMPORARY, "sandbox");
 }
 
@@ -76,7 +76,7 @@ static int child(void *self, const int *fds)
 	g->claim.verdict = FD_GATE_VERDICT;
 	g->deadline = io_now() + (int64_t)p->setup.login_seconds * 1000;
 	stream_init(&g->stream, FD_GATE_CLIENT);
-	if (authorization_run(g) == EVENT_READY && g->stream.ssl)
+	if (authorization_run(g) == EVENT_READY && g->stream.ssl && !g->stream.sealed)
 		relay_run(&g->stream, FD_GATE_WIRE);
 	_exit(EXIT_DONE);
 }

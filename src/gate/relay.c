@@ -68,6 +68,9 @@ static void read_client(struct relay *r)
 	int got = SSL_read(r->s->ssl, r->up.data, (int)r->up.size);
 	if (got > 0) {
 		r->up.held = span_of(r->up.data, (size_t)got);
+		/* The socket has been read empty, if nothing is held. */
+		r->ssl_read_wants = POLLIN;
+		r->up.waiting = !SSL_has_pending(r->s->ssl);
 		return;
 	}
 	r->ssl_read_wants = wants(r, got);

@@ -167,7 +167,7 @@ int stream_peek(struct stream *s)
 {
 	char c;
 	ssize_t got;
-	if (!s->ssl) {
+	if (!s->ssl || s->sealed) {
 		do
 			got = recv(s->fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
 		while (got < 0 && errno == EINTR);

@@ -13,6 +13,7 @@
 #define POSTERN_GATE_STREAM_H
 
 #include "base/buf.h"
+#include "gate/offload.h"
 
 #include <openssl/ssl.h>
 
@@ -26,6 +27,8 @@ struct stream {
 	SSL *ssl;     /* NULL: plain */
 	size_t ahead; /* plain: octets looked at that are still in the kernel */
 	bool broken;  /* TLS: nothing more can be sent, not even an alert */
+	bool sealed;  /* TLS: the kernel may go on with it: SSL reads nothing */
+	struct offload offload;
 	struct buf in, out;
 	unsigned char in_storage[STREAM_IN_SIZE];
 	unsigned char out_storage[STREAM_OUT_SIZE];

@@ -13,6 +13,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/pages.h"
 #include "gate/remote.h"
 #include "postern/fds.h"
 
@@ -21,7 +22,15 @@
 #include <openssl/pem.h>
 #include <unistd.h>
 
-#define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
+enum { HANDSHAKE_HEAP = 96 << 10 }; /* octets that a handshake allocates, about */
+
+/* In the order of preference. A key agreement on X25519 or P-256 and a certificate of
+ * RSA-2048 are of 128 bits at most: AES-256 adds nothing but time, half as much again.
+ * A client that puts ChaCha20 first has no instructions for AES, and gets it. */
+#define TLS13_CIPHERS                                    \
+	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:" \
+	"TLS_CHACHA20_POLY1305_SHA256"
+#define TLS12_CIPHERS "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20"
 
 /* One log line: what failed, on which file, and OpenSSL's first reason. */
 static int complain(const char *path, const char *what)
@@ -111,7 +120,9 @@ static int configure(SSL_CTX *ctx)
 {
 	char groups[] = "X25519:P-256:P-384"; /* OpenSSL's macro takes no const */
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-					 SSL_OP_IGNORE_UNEXPECTED_EOF);
+					 SSL_OP_IGNORE_UNEXPECTED_EOF |
+					 SSL_OP_CIPHER_SERVER_PREFERENCE |
+					 SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
@@ -119,6 +130,7 @@ static int configure(SSL_CTX *ctx)
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, take_any, NULL);
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
+		SSL_CTX_set_ciphersuites(ctx, TLS13_CIPHERS) != 1 ||
 		SSL_CTX_set_cipher_list(ctx, TLS12_CIPHERS) != 1 ||
 		SSL_CTX_set1_groups_list(ctx, groups) != 1)
 		return -1;
@@ -129,6 +141,7 @@ int tls_begin(struct tls *tls, const struct gate_setup *setup)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	tls->ctx = NULL;
+	tls->kernel = setup->kernel_tls;
 	if (!ctx || configure(ctx) < 0 ||
 		tickets_begin(&tls->tickets, ctx, io_now()) < 0) {
 		SSL_CTX_free(ctx);
@@ -139,6 +152,8 @@ int tls_begin(struct tls *tls, const struct gate_setup *setup)
 		SSL_CTX_free(ctx);
 		return -1;
 	}
+	if (tls->kernel)
+		offload_prepare(ctx);
 	tls->ctx = ctx;
 	return 0;
 }
@@ -156,9 +171,18 @@ static int handshake(struct stream *s, int64_t deadline)
 	}
 }
 
+/* A stranger who never speaks TLS does not pay for it. */
+static void expect_handshake(void)
+{
+	pages_text((void (*)(void))SSL_new);	     /* libssl */
+	pages_text((void (*)(void))ERR_clear_error); /* libcrypto */
+	pages_heap(HANDSHAKE_HEAP);
+}
+
 int tls_accept(
 	const struct tls *tls, struct stream *s, bool ask_certificate, int64_t deadline)
 {
+	expect_handshake();
 	SSL *ssl = SSL_new(tls->ctx);
 	if (!ssl || SSL_set_fd(ssl, s->fd) != 1) {
 		SSL_free(ssl);
@@ -167,6 +191,7 @@ int tls_accept(
 		return -1;
 	}
 	s->ssl = ssl;
+	offload_begin(&s->offload, tls->kernel, ssl);
 	if (ask_certificate)
 		SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
 	int result = handshake(s, deadline);

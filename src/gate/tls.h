@@ -11,6 +11,7 @@
 struct tls {
 	SSL_CTX *ctx; /* NULL: no certificate, no TLS */
 	struct tickets tickets;
+	uint32_t kernel; /* what ktls_probe() found; 0: nothing for it */
 };
 
 /*

@@ -52,7 +52,7 @@ int identity_decode(struct span message, struct identity *identity)
 	identity->mechanisms = msg_get_u32(&in, LOGIN_MECHANISMS_ALL);
 	identity->read_only = msg_get_bool(&in);
 	identity->mechanism = (enum login_mechanism)nonzero(&in, LOGIN_MECHANISM_LAST);
-	identity->path = (enum login_path)nonzero(&in, PATH_RELAY);
+	identity->path = (enum login_path)nonzero(&in, PATH_LAST);
 	msg_get_text(&in, 0, LOGIN_TLS_MAX, identity->tls);
 	msg_get_text(&in, 1, LOGIN_NAME_MAX, identity->account);
 	identity->uid = msg_get_u32(&in, UINT32_MAX);

@@ -71,9 +71,9 @@ static bool secret_fits(const struct login *login)
 static bool well_formed(const struct login *login)
 {
 	return login->mechanism >= LOGIN_USER &&
-	       login->mechanism <= LOGIN_MECHANISM_LAST &&
-	       (login->path == PATH_DIRECT || login->path == PATH_RELAY) &&
-	       printable(login->tls) && name_fits(login) && secret_fits(login);
+	       login->mechanism <= LOGIN_MECHANISM_LAST && login->path >= PATH_DIRECT &&
+	       login->path <= PATH_LAST && printable(login->tls) && name_fits(login) &&
+	       secret_fits(login);
 }
 
 void login_encode(struct buf *message, const struct login *login)
@@ -94,7 +94,7 @@ int login_decode(struct span message, struct login *login)
 {
 	struct msg_in in = msg_open(message, MESSAGE_LOGIN);
 	login->mechanism = (enum login_mechanism)msg_get_u8(&in, LOGIN_MECHANISM_LAST);
-	login->path = (enum login_path)msg_get_u8(&in, PATH_RELAY);
+	login->path = (enum login_path)msg_get_u8(&in, PATH_LAST);
 	login->tls = msg_get_octets(&in, 0, LOGIN_TLS_MAX);
 	login->name = msg_get_octets(&in, 0, LOGIN_NAME_MAX);
 	login->secret = msg_get_octets(&in, 0, LOGIN_SECRET_MAX);

@@ -20,6 +20,7 @@ void gate_setup_encode(struct buf *message, const struct gate_setup *setup)
 	msg_put_u32(message, setup->attempts);
 	msg_put_u32(message, setup->bad_commands);
 	msg_put_u8(message, setup->certificate);
+	msg_put_u32(message, setup->kernel_tls);
 	put_text(message, setup->certificate_path, SETUP_PATH_MAX);
 }
 
@@ -31,6 +32,7 @@ int gate_setup_decode(struct span message, struct gate_setup *setup)
 	setup->attempts = msg_get_u32(&in, UINT32_MAX);
 	setup->bad_commands = msg_get_u32(&in, UINT32_MAX);
 	setup->certificate = msg_get_bool(&in);
+	setup->kernel_tls = msg_get_u32(&in, UINT32_MAX);
 	msg_get_text(&in, 0, SETUP_PATH_MAX, setup->certificate_path);
 	return msg_done(&in);
 }

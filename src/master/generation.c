@@ -6,6 +6,7 @@
 
 #include "base/die.h"
 #include "base/io.h"
+#include "base/ktls.h"
 #include "base/log.h"
 #include "master/attempt.h"
 #include "master/errand.h"
@@ -73,9 +74,18 @@ static bool find_users(struct generation *g)
 	return good;
 }
 
+static void try_kernel_tls(struct generation *g)
+{
+	g->kernel_tls = g->config.kernel_tls ? ktls_probe() : 0;
+	if (g->config.kernel_tls && !g->kernel_tls)
+		log_line("kernel-tls: the kernel has no TLS for us (%s): gates relay",
+			strerror(errno));
+}
+
 static bool open_all(struct generation *g)
 {
 	bool good = find_users(g);
+	try_kernel_tls(g);
 	if (g->config.certificate[0]) {
 		g->certificate = open_pem(g->config.certificate, "certificate");
 		g->keeper_certificate = open_pem(g->config.certificate, "certificate");

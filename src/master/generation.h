@@ -27,6 +27,7 @@ struct generation {
 		gid_t gid;
 	} gate_user, keeper_user;
 	uint32_t mechanisms; /* that auth offered */
+	uint32_t kernel_tls; /* ktls_probe(), when it is wanted */
 	bool check;	     /* only to see whether it would start */
 	bool served;	     /* it was current once: what dies is started again */
 	bool ending;	     /* no more work; its channels are closed */

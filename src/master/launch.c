@@ -23,6 +23,7 @@ static void encode_gate(struct buf *message, const struct generation *g)
 		.attempts = g->config.attempts,
 		.bad_commands = g->config.bad_commands,
 		.certificate = g->certificate >= 0,
+		.kernel_tls = g->kernel_tls,
 	};
 	memcpy(setup.hostname, g->config.hostname, sizeof(setup.hostname));
 	memcpy(setup.certificate_path, g->config.certificate,

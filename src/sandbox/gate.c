@@ -21,9 +21,9 @@ int sandbox_gate_parent(void)
 	return STEP_FILTER(gate_parent);
 }
 
-int sandbox_gate(void)
+int sandbox_gate(bool kernel_tls)
 {
 	if (step_limits(GATE_DESCRIPTORS, GATE_DATA) < 0)
 		return -1;
-	return STEP_FILTER(gate);
+	return kernel_tls ? STEP_FILTER(gate_kernel_tls) : STEP_FILTER(gate);
 }

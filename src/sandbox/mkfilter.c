@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -254,15 +255,31 @@ static void auth(scmp_filter_ctx ctx)
 	refuse_all(ctx, mounting);
 }
 
+static void allow_kernel_tls(scmp_filter_ctx ctx)
+{
+	allow_pair(ctx, "setsockopt", 1, IPPROTO_TCP, TCP_ULP);
+	allow_pair(ctx, "setsockopt", 1, SOL_TLS, TLS_TX);
+	allow_pair(ctx, "setsockopt", 1, SOL_TLS, TLS_RX);
+}
+
 static void gate_parent(scmp_filter_ctx ctx)
 {
 	allow_warm(ctx);
+	allow_kernel_tls(ctx);
 }
 
 static void gate(scmp_filter_ctx ctx)
 {
 	allow_common(ctx);
 	allow_abort_self(ctx);
+}
+
+/* A gate that may give its connection to the kernel's TLS; others may not reach that.
+ */
+static void gate_kernel_tls(scmp_filter_ctx ctx)
+{
+	gate(ctx);
+	allow_kernel_tls(ctx);
 }
 
 static void keeper_parent(scmp_filter_ctx ctx)
@@ -330,6 +347,7 @@ int main(void)
 	make("auth", SCMP_ACT_ALLOW, auth);
 	make("gate_parent", SCMP_ACT_KILL_PROCESS, gate_parent);
 	make("gate", SCMP_ACT_KILL_PROCESS, gate);
+	make("gate_kernel_tls", SCMP_ACT_KILL_PROCESS, gate_kernel_tls);
 	make("keeper_parent", SCMP_ACT_KILL_PROCESS, keeper_parent);
 	make("keeper", SCMP_ACT_KILL_PROCESS, keeper);
 	make("session_parent", SCMP_ACT_KILL_PROCESS, session_parent);

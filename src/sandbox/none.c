@@ -27,8 +27,9 @@ int sandbox_gate_parent(void)
 	return no_core();
 }
 
-int sandbox_gate(void)
+int sandbox_gate(bool kernel_tls)
 {
+	(void)kernel_tls;
 	const struct rlimit none = { 0, 0 };
 	return setrlimit(RLIMIT_NPROC, &none);
 }

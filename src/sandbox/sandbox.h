@@ -39,8 +39,8 @@ int sandbox_gate_parent(void);
 
 /* One connection's gate: its three descriptors, memory, time. No file, no fork,
  * no descriptor passing (sendmsg, recvmsg kill: write, send, recv). On top of
- * sandbox_gate_parent(). */
-int sandbox_gate(void);
+ * sandbox_gate_parent(). kernel_tls: it may give its connection to the kernel's TLS. */
+int sandbox_gate(bool kernel_tls);
 
 /* The keeper, which has read its key: starts its workers and waits for them. */
 int sandbox_keeper_parent(void);

@@ -29,15 +29,18 @@ static bool stuff_some(struct session *s, struct stuff *stuff, struct extent *ex
 	return false;
 }
 
-static enum event send_body(
-	struct session *s, struct maildrop_body *body, struct extent *extent)
+/* held: octets that the block has of it already. */
+static enum event send_body(struct session *s, struct maildrop_body *body, ssize_t held,
+	struct extent *extent)
 {
 	struct stuff stuff;
 	bool over = false;
 
 	stuff_begin(&stuff);
 	while (!over) {
-		ssize_t n = maildrop_body_read(body, s->block, RETRIEVE_BLOCK);
+		ssize_t n = held ? held
+				 : maildrop_body_read(body, s->block, RETRIEVE_BLOCK);
+		held = 0;
 		if (n < 0)
 			return EVENT_ERROR;
 		if (n == 0)
@@ -51,34 +54,44 @@ static enum event send_body(
 	return EVENT_NEXT;
 }
 
-static int begin(struct session *s, size_t i, struct maildrop_body *body)
+int retrieve_open(struct session *s, size_t i, struct maildrop_body *body,
+	struct maildrop_fault *fault)
 {
-	struct maildrop_fault fault;
 	uint64_t size = maildrop_size(s->drop, i);
 
 	if (!s->block)
 		s->block = malloc(RETRIEVE_BLOCK);
 	if (!s->block) {
-		reply_line(&s->replies, "-ERR [SYS/TEMP] out of memory");
+		snprintf(fault->text, sizeof(fault->text), "out of memory");
 		return -1;
 	}
-	if (maildrop_body_open(s->drop, i, body, &fault) < 0) {
+	if (maildrop_body_open(s->drop, i, body, fault) < 0)
+		return -1;
+	/* A cached size may have been found to be wrong. */
+	s->octets += maildrop_size(s->drop, i) - size;
+	return 0;
+}
+
+static int begin(struct session *s, size_t i, struct maildrop_body *body, ssize_t *held)
+{
+	struct maildrop_fault fault;
+
+	*held = 0;
+	if (!ahead_take(s, i, body, held) && retrieve_open(s, i, body, &fault) < 0) {
 		session_log_fault(s->identity, &fault);
 		reply_line(&s->replies,
 			"-ERR [SYS/TEMP] message %zu cannot be read now", i + 1);
 		return -1;
 	}
-	/* A cached size may have been found to be wrong. */
-	s->octets += maildrop_size(s->drop, i) - size;
 	if (s->last < i + 1)
 		s->last = i + 1;
 	return 0;
 }
 
-static enum event retrieve(
-	struct session *s, size_t i, struct maildrop_body *body, struct extent extent)
+static enum event retrieve(struct session *s, size_t i, struct maildrop_body *body,
+	ssize_t held, struct extent extent)
 {
-	enum event event = send_body(s, body, &extent);
+	enum event event = send_body(s, body, held, &extent);
 
 	if (event == EVENT_ERROR) {
 		struct maildrop_fault fault;
@@ -93,15 +106,17 @@ static enum event retrieve(
 enum event retrieve_message(struct session *s, size_t i)
 {
 	struct maildrop_body body;
+	ssize_t held;
 
-	if (begin(s, i, &body) < 0)
+	if (begin(s, i, &body, &held) < 0)
 		return EVENT_NEXT;
 	uint64_t size = maildrop_size(s->drop, i);
 	reply_line(&s->replies, "+OK %" PRIu64 " octets", size);
-	enum event event = retrieve(s, i, &body, (struct extent){ .all = true });
+	enum event event = retrieve(s, i, &body, held, (struct extent){ .all = true });
 	if (event == EVENT_NEXT) {
 		s->retrieved++;
 		s->retrieved_octets += size;
+		ahead_sent(s, i);
 	}
 	return event;
 }
@@ -109,9 +124,11 @@ enum event retrieve_message(struct session *s, size_t i)
 enum event retrieve_top(struct session *s, size_t i, uint64_t lines)
 {
 	struct maildrop_body body;
+	ssize_t held;
 
-	if (begin(s, i, &body) < 0)
+	if (begin(s, i, &body, &held) < 0)
 		return EVENT_NEXT;
 	reply_line(&s->replies, "+OK top of message follows");
-	return retrieve(s, i, &body, (struct extent){ .header = true, .lines = lines });
+	return retrieve(
+		s, i, &body, held, (struct extent){ .header = true, .lines = lines });
 }

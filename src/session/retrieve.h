@@ -8,6 +8,11 @@
 
 enum { RETRIEVE_BLOCK = REPLY_BLOCK }; /* octets read at once */
 
+/* Opens message i, with a block to read into and its size put right: 0, or -1 with
+ * *fault. */
+int retrieve_open(struct session *session, size_t i, struct maildrop_body *body,
+	struct maildrop_fault *fault);
+
 enum event retrieve_message(struct session *session, size_t i);
 enum event retrieve_top(struct session *session, size_t i, uint64_t lines);
 

@@ -7,6 +7,7 @@
 
 #include "postern/identity.h"
 #include "postern/setup.h"
+#include "session/ahead.h"
 #include "session/reply.h"
 #include "session/request.h"
 
@@ -43,6 +44,7 @@ struct session {
 	struct request_stream requests;
 	struct reply_stream replies;
 	unsigned char *block;	   /* of retrieve.c; or NULL */
+	struct ahead ahead;	   /* may have octets in it */
 	uint64_t messages, octets; /* not marked as deleted: what STAT says */
 	uint64_t count;		   /* of the snapshot; for the log, it outlives that */
 	uint64_t last;		   /* highest message accessed (RFC 1460) */

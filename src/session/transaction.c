@@ -180,7 +180,7 @@ static enum event noop_run(struct session *s, const struct span *words, int n)
 
 static enum event capa_run(struct session *s, const struct span *words, int n)
 {
-	bool tls = s->identity->path == PATH_RELAY;
+	bool tls = s->identity->path != PATH_DIRECT;
 	struct capa capa = {
 		.mechanisms = s->identity->mechanisms,
 		.passwords = tls || s->identity->plaintext,

@@ -10,6 +10,7 @@
 
 #include "base/die.h"
 #include "base/log.h"
+#include "base/pages.h"
 #include "ipc/fdpass.h"
 #include "ipc/msg.h"
 #include "postern/fds.h"
@@ -19,6 +20,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { STACK_NEAR = 8 << 10 }; /* octets that a child will soon have touched */
 
 int loop_report(const struct report *what)
 {
@@ -54,6 +57,9 @@ void loop_close(const int *fds, size_t n)
 
 static _Noreturn void become_child(struct warm *w, const int *fds)
 {
+	pages_text((void (*)(void))become_child);
+	pages_text((void (*)(void))free); /* libc; the same in a static program */
+	pages_stack(STACK_NEAR);
 	loop_default_signals();
 	_exit(w->work->child(w->work->self, fds));
 }

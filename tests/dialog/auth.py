@@ -100,7 +100,7 @@ class Auth(hold.Parent):
         with socket.socket(fileno=fds[1]) as peer:
             peer.send(b"to the client")
             client, wire = self.held
-            to = client if identity.path == PATH_DIRECT else wire
+            to = wire if identity.path == PATH_RELAY else client
             assert to.recv(100) == b"to the client"
         report = self.expect(hold.REPORT_ACCEPTED, number)
         assert report.account == identity.account
@@ -141,6 +141,10 @@ def test_accepted(users):
             listener=hold.LISTENER_POP3S, tls=True, plaintext=False)
         assert got.path == PATH_RELAY and got.tls == b"TLSv1.3"
         assert got.account == b"joe@example.org" and not got.plaintext
+        got = auth.accepted(
+            hold.login("joe@example.org", "tanstaaf", "USER", hold.PATH_KERNEL, "TLSv1.3"),
+            listener=hold.LISTENER_POP3S, tls=True, plaintext=False)
+        assert got.path == hold.PATH_KERNEL and got.tls == b"TLSv1.3"
         assert "tanstaaf" not in auth.log()
 
 
@@ -227,7 +231,7 @@ def test_malformed(users):
                 hold.login("j\0e", "x"), hold.login("joe", "x\0y"),
                 hold.login("joe", "short", "APOP"), hold.login("joe", "A" * 32, "APOP"),
                 hold.login("joe", "x", 13), hold.login("joe", "x", 0),
-                hold.login("joe", "x", path=0), hold.login("joe", "x", path=3),
+                hold.login("joe", "x", path=0), hold.login("joe", "x", path=4),
                 hold.login("joe", "x", tls="TLS\n"), hold.login("joe", "x", tls="T" * 65)):
             assert auth.decide(claim, tls=True) == EXIT_MALFORMED, claim[:60]
         # no claim at all, or nobody there

@@ -55,6 +55,22 @@ def test_old_tls_is_refused():
             gate.expect_end(c.number, hold.EXIT_DONE)
 
 
+def test_ciphers():
+    """AES-128 before AES-256, whatever the client prefers; but ChaCha20 for one that
+    puts it first."""
+    v12, v13 = VERSIONS
+    for version, offered, chosen in (
+            (v13, None, "TLS_AES_128_GCM_SHA256"),
+            (v12, "ECDHE+AESGCM+AES256:ECDHE+AESGCM", "ECDHE-RSA-AES128-GCM-SHA256"),
+            (v12, "ECDHE+AESGCM+AES256", "ECDHE-RSA-AES256-GCM-SHA384"),
+            (v12, "ECDHE+CHACHA20:ECDHE+AESGCM", "ECDHE-RSA-CHACHA20-POLY1305")):
+        context = client_context(version)
+        if offered:
+            context.set_ciphers(offered)
+        with with_tls("rsa") as gate, implicit(gate, context) as c:
+            assert c.client.cipher()[0] == chosen, (offered, c.client.cipher())
+
+
 def test_alpn():
     with with_tls() as gate:
         for offered, chosen in ((["pop3"], "pop3"), (["http/1.1", "pop3"], "pop3"),

@@ -130,11 +130,12 @@ def test_capa():
         listed = c.many("CAPA")
         assert b"USER" not in listed and b"PLAIN" not in listed, listed
         c.quit()
-        c = server.login(path, plaintext=False, how=hold.PATH_RELAY, tls_possible=True)
-        listed = c.many("CAPA")
-        assert b"\r\nUSER\r\n" in listed and b"SASL PLAIN LOGIN\r\n" in listed, listed
-        assert b"STLS" not in listed
-        c.quit()
+        for how in (hold.PATH_RELAY, hold.PATH_KERNEL):
+            c = server.login(path, plaintext=False, how=how, tls_possible=True)
+            listed = c.many("CAPA")
+            assert b"\r\nUSER\r\n" in listed and b"SASL PLAIN LOGIN\r\n" in listed, listed
+            assert b"STLS" not in listed
+            c.quit()
 
 
 def test_pipelining():

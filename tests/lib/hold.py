@@ -28,7 +28,7 @@ LISTENER_POP3, LISTENER_POP3S = 1, 2
 MECHANISMS = ("USER", "APOP", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1",
               "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS",
               "EXTERNAL", "OAUTHBEARER", "XOAUTH2")
-PATH_DIRECT, PATH_RELAY = 1, 2
+PATH_DIRECT, PATH_RELAY, PATH_KERNEL = 1, 2, 3
 (VERDICT_READY, VERDICT_FAIL, VERDICT_IN_USE, VERDICT_TEMP, VERDICT_PERM,
  VERDICT_MORE) = range(1, 7)
 SOURCE_PAM, SOURCE_SQLITE = 1, 2
@@ -119,9 +119,10 @@ class In:
 # --- messages, in the order of include/postern ---------------------------------
 
 def gate_setup(hostname="mail.example.org", login_seconds=60, attempts=5,
-               bad_commands=10, certificate=False, certificate_path=""):
+               bad_commands=10, certificate=False, certificate_path="", kernel_tls=0):
     return (begin(GATE_SETUP) + octets(hostname)
-            + struct.pack("<IIIB", login_seconds, attempts, bad_commands, certificate)
+            + struct.pack("<IIIBI", login_seconds, attempts, bad_commands, certificate,
+                          kernel_tls)
             + octets(certificate_path))
 
 

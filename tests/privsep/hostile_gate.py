@@ -113,7 +113,7 @@ class Gate(Hostile):
             "left over": good + b"\0",
             "mechanism 0": good[:2] + b"\0" + good[3:],
             "mechanism 99": good[:2] + b"\x63" + good[3:],
-            "path 3": good[:3] + b"\3" + good[4:],
+            "path 4": good[:3] + b"\4" + good[4:],
             "no name": hold.login("", PASSWORD),
             "no secret": hold.login(ALICE, ""),
             "NUL in the name": hold.login(ALICE + "\0", PASSWORD),
@@ -217,6 +217,17 @@ class Gate(Hostile):
         self.gate.send(hold.ready(2, 1000))
         self.assertIn(hold.verdict_decode(self.gate.receive()).kind,
                       (hold.VERDICT_TEMP, hold.VERDICT_FAIL))
+
+    def test_a_lie_about_the_path(self):
+        """A kernel that has no TLS for this connection: the session speaks with its own
+        client, in the clear, as the gate could have done."""
+        got = self.claim(self.gate, ALICE, path=hold.PATH_KERNEL)
+        self.assertEqual(got.kind, hold.VERDICT_READY)
+        self.gate.send(b"QUIT\r\n", FD_WIRE)
+        self.gate.send(hold.baton())
+        self.gate.do("close", FD_VERDICT)
+        self.gate.do("close", FD_WIRE)
+        self.wait_for_maildrop()
 
     def test_hang_up_is_no_baton(self):
         self.assertEqual(self.claim(self.gate, ALICE).kind, hold.VERDICT_READY)

@@ -10,7 +10,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tls.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -41,7 +43,8 @@ enum domain {
 	MBOX = 32,    /* on an mbox with neighbours */
 	ALONE = 64,   /* on an mbox in a directory of its own */
 	MASTER = 128,
-	DOMAINS_END = 256,
+	GATE_KERNEL_TLS = 256,
+	DOMAINS_END = 512,
 };
 
 /* What the attempts work on: made by prepare(), below a directory of the test's. */
@@ -124,6 +127,23 @@ static int try_fastopen(void)
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	return (int)sendto(
 		place.tcp, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&to, sizeof(to));
+}
+
+/* No connection it is: who may ask is told so. */
+static int try_kernel_tls(void)
+{
+	return setsockopt(place.pair[0], IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls"));
+}
+
+static int try_kernel_keys(void)
+{
+	return setsockopt(place.pair[0], SOL_TLS, TLS_TX, "", 0);
+}
+
+static int try_tcp_repair(void)
+{
+	int one = 1;
+	return setsockopt(place.tcp, IPPROTO_TCP, TCP_REPAIR, &one, sizeof(one));
 }
 
 static int try_fork(void)
@@ -524,8 +544,13 @@ static const struct attempt {
 	{ "connect", LEAF | GATE_PARENT | SESSION_PARENT, try_connect, DIES },
 	{ "bind", LEAF | GATE_PARENT | SESSION_PARENT, try_bind, DIES },
 	{ "TCP fast open", LEAF | GATE_PARENT | SESSION_PARENT, try_fastopen, DIES },
-	{ "receive descriptors", LEAF, try_recvmsg, DIES },
-	{ "send descriptors", LEAF, try_sendmsg, DIES },
+	{ "receive descriptors", LEAF | GATE_KERNEL_TLS, try_recvmsg, DIES },
+	{ "send descriptors", LEAF | GATE_KERNEL_TLS, try_sendmsg, DIES },
+	{ "TLS in the kernel", LEAF, try_kernel_tls, DIES },
+	{ "TLS in the kernel", GATE_KERNEL_TLS, try_kernel_tls, EOPNOTSUPP },
+	{ "keys for the kernel", LEAF, try_kernel_keys, DIES },
+	{ "keys for the kernel", GATE_KERNEL_TLS, try_kernel_keys, EOPNOTSUPP },
+	{ "repair TCP", LEAF | GATE_KERNEL_TLS, try_tcp_repair, DIES },
 	/* processes */
 	{ "fork", LEAF, try_fork, DIES },
 	{ "thread", LEAF | GATE_PARENT | SESSION_PARENT, try_thread, DIES },
@@ -574,7 +599,9 @@ static int enter(enum domain domain)
 	if (domain == GATE_PARENT)
 		return sandbox_gate_parent();
 	if (domain == GATE)
-		return sandbox_gate_parent() < 0 ? -1 : sandbox_gate();
+		return sandbox_gate_parent() < 0 ? -1 : sandbox_gate(false);
+	if (domain == GATE_KERNEL_TLS)
+		return sandbox_gate_parent() < 0 ? -1 : sandbox_gate(true);
 	if (domain == AUTH)
 		return sandbox_master() < 0 ? -1 : sandbox_auth(false);
 	if (domain == MASTER)
@@ -608,6 +635,8 @@ static const char *domain_name(enum domain domain)
 		return "gate parent";
 	case GATE:
 		return "gate";
+	case GATE_KERNEL_TLS:
+		return "gate, kernel-tls";
 	case AUTH:
 		return "auth";
 	case MASTER:

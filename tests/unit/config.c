@@ -85,6 +85,7 @@ Test(config, defaults)
 	cr_expect_eq(c.undo_seconds, 7 * 86400);
 	cr_expect_eq(c.remember_seconds, 300);
 	cr_expect_not(c.pam_session);
+	cr_expect_not(c.kernel_tls);
 	cr_expect_eq(c.mechanisms, 0);
 	cr_expect_str_eq(c.user, "_postern");
 	cr_expect_str_eq(c.certificate, "");
@@ -110,6 +111,7 @@ Test(config, every_statement)
 		"remember off\n"
 		"mechanisms plain SCRAM-SHA-256 USER\n"
 		"pam-session on\n"
+		"kernel-tls on\n"
 		"issuer https://id.example.org / audience mail\n"
 		"issuer \"a b\" /\n"
 		"hostname mail.example.org\n"
@@ -146,6 +148,7 @@ Test(config, every_statement)
 	cr_expect_eq(c.mechanisms,
 		1 << LOGIN_PLAIN | 1 << LOGIN_SCRAM_SHA_256 | 1 << LOGIN_USER);
 	cr_expect(c.pam_session);
+	cr_expect(c.kernel_tls);
 	cr_expect_eq(c.issuers_n, 2);
 	cr_expect_str_eq(c.issuers[0].issuer, "https://id.example.org");
 	cr_expect_str_eq(c.issuers[0].key, "/");
@@ -208,7 +211,7 @@ Test(config, mistakes)
 		{ BASE "LISTEN pop3 *:111\n",
 			":3: \"LISTEN\" is no statement; did you mean \"listen\"?\n" },
 		{ BASE "frobnicate\n", ":3: \"frobnicate\" is no statement; there are: "
-				       "listen, certificate, "
+				       "listen, certificate, kernel-tls, "
 				       "accounts, issuer, mechanisms, pam-session, "
 				       "remember, "
 				       "plaintext, limits, timeouts, undo, "

@@ -1,0 +1,78 @@
+/*
+ * pages: see pages.h. Runs in forked children, before any octet of a peer is read, and
+ * trusts only its own linker's map.
+ */
+#include "base/pages.h"
+
+#include "base/poison.h"
+
+#include <link.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ  22 /* Linux 5.14 */
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static void populate(uintptr_t from, uintptr_t to, int how)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	from &= ~(page - 1);
+	to = (to + page - 1) & ~(page - 1);
+	(void)madvise((void *)from, to - from, how);
+}
+
+static bool holds(const struct dl_phdr_info *object, uintptr_t address)
+{
+	for (int i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &object->dlpi_phdr[i];
+		if (p->p_type == PT_LOAD &&
+			address - object->dlpi_addr - p->p_vaddr < p->p_memsz)
+			return true;
+	}
+	return false;
+}
+
+static int populate_object(struct dl_phdr_info *object, size_t size, void *within)
+{
+	(void)size;
+	if (!holds(object, *(const uintptr_t *)within))
+		return 0;
+	for (int i = 0; i < object->dlpi_phnum; i++) {
+		const ElfW(Phdr) *p = &object->dlpi_phdr[i];
+		uintptr_t from = object->dlpi_addr + p->p_vaddr;
+		if (p->p_type == PT_LOAD && !(p->p_flags & PF_W))
+			populate(from, from + p->p_memsz, MADV_POPULATE_READ);
+	}
+	return 1;
+}
+
+void pages_text(void (*within)(void))
+{
+	uintptr_t address = (uintptr_t)within;
+	dl_iterate_phdr(populate_object, &address);
+}
+
+void pages_object(void *p, size_t octets)
+{
+	populate((uintptr_t)p, (uintptr_t)p + octets, MADV_POPULATE_WRITE);
+}
+
+void pages_stack(size_t octets)
+{
+	char here;
+	populate((uintptr_t)&here - octets, (uintptr_t)&here + octets,
+		MADV_POPULATE_WRITE);
+}
+
+void pages_heap(size_t octets)
+{
+	void *p = malloc(octets);
+	if (p)
+		pages_object(p, octets);
+	free(p);
+}

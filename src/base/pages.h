@@ -1,0 +1,26 @@
+/*
+ * pages: asks the kernel, in one call, for pages that will be touched soon. A process
+ * that was forked finds its parent's text, stack and heap page by page, a fault for
+ * each; on a virtual machine a fault costs as much as twenty system calls. Nothing here
+ * changes what the memory holds, and where the kernel cannot (before Linux 5.14, not
+ * Linux) the faults come as ever: there is no result to look at.
+ */
+#ifndef POSTERN_BASE_PAGES_H
+#define POSTERN_BASE_PAGES_H
+
+#include <stddef.h>
+
+/* The text and constants of the program or library that has this function: mapped, not
+ * copied. */
+void pages_text(void (*within)(void));
+
+/* The stack, from here on down for octets octets and up for as many: writable. */
+void pages_stack(size_t octets);
+
+/* As much of the heap as the next allocations, octets in all, will use: writable. */
+void pages_heap(size_t octets);
+
+/* An object that will be written to. */
+void pages_object(void *p, size_t octets);
+
+#endif
