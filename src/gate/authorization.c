@@ -161,13 +161,22 @@ static enum event start_tls(struct gate *g)
 	return EVENT_STAY;
 }
 
+/* The keys to the kernel, when the claim said so. Whatever comes of it, OpenSSL must
+ * not write any more: the kernel may make records of what it writes. */
+static int give_keys(struct stream *s)
+{
+	if (!s->sealed)
+		return 0;
+	s->broken = true;
+	return offload_hand_over(&s->offload, s->ssl);
+}
+
 static enum event hand_over(struct gate *g)
 {
 	/* The wait for the verdict did not count. */
 	int64_t deadline = io_now() + REPLY_MS;
 	struct stream *s = &g->stream;
-	if (stream_flush(s, deadline) < 0 || stream_settle(s) < 0 ||
-		(s->sealed && offload_hand_over(&s->offload, s->ssl) < 0) ||
+	if (stream_flush(s, deadline) < 0 || stream_settle(s) < 0 || give_keys(s) < 0 ||
 		claim_hand_over(&g->claim) < 0)
 		return EVENT_HUNG_UP;
 	return EVENT_READY;

@@ -177,6 +177,10 @@ class Kernel(unittest.TestCase):
         """After a login: is there a gate still?"""
         if kernel:
             eventually(lambda: self.count("pop3-gate") == 1)
+            # Of this network namespace: the server's ends, no client's.
+            with open("/proc/net/tls_stat") as f:
+                now = dict(line.split() for line in f)
+            self.assertEqual((now["TlsCurrTxSw"], now["TlsCurrRxSw"]), ("1", "1"))
         else:
             self.assertEqual(self.count("pop3-gate"), 2)
 
