@@ -29,10 +29,11 @@ enum { SALT = 4, MASTER_MAX = 48, RANDOM = SSL3_RANDOM_SIZE, LABEL_MAX = 32 };
 
 static size_t unhex(const char *text, unsigned char *out, size_t size)
 {
-	unsigned char octet;
-	size_t n = 0;
-	for (; n < size && sscanf(text + 2 * n, "%2hhx", &octet) == 1; n++)
-		out[n] = octet;
+	size_t n;
+	if (OPENSSL_hexstr2buf_ex(out, size, &n, text, '\0') != 1) {
+		ERR_clear_error();
+		return 0;
+	}
 	return n;
 }
 
