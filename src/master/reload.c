@@ -28,12 +28,15 @@ void reload_raise_descriptors(uint32_t connections)
 	rlim_t need = (rlim_t)connections * ROW_DESCRIPTORS + OTHER_DESCRIPTORS;
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= need)
 		return;
+	const rlim_t most = limit.rlim_max;
 	limit.rlim_cur = need;
-	if (limit.rlim_max < need && geteuid() == 0)
+	if (most < need)
 		limit.rlim_max = need;
-	else if (limit.rlim_max < need)
-		limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < need)
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+		return;
+	/* Even root may not raise the hard limit without CAP_SYS_RESOURCE. */
+	limit.rlim_cur = limit.rlim_max = most;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && most < need)
 		log_line("%llu descriptors may be open; %lu connections need %llu",
 			(unsigned long long)limit.rlim_cur, (unsigned long)connections,
 			(unsigned long long)need);

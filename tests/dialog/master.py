@@ -71,9 +71,9 @@ class Master:
                     f"programs {self.programs}\nhostname mail.example.org\n"
                     f"user nobody\n{settings}\n")
 
-    def start(self):
+    def start(self, wrapper=()):
         self.process = subprocess.Popen(
-            [os.path.join(BUILD, "posternd"), "-F", "-c", self.conf],
+            [*wrapper, os.path.join(BUILD, "posternd"), "-F", "-c", self.conf],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         os.set_blocking(self.process.stderr.fileno(), False)
         self.expect(r"\]: ready")
@@ -474,6 +474,21 @@ class Life(unittest.TestCase):
         self.assertLess(cpu(master.process.pid) - ticks, 20)
         for each in clients:
             each.close()
+        self.assertEqual(master.login().reply, "+OK ready")
+
+    def test_descriptors_as_far_as_it_may(self):
+        """A hard limit that cannot be raised is used all the same, and told."""
+        # Without CAP_SYS_RESOURCE, as in many containers; root or not.
+        bounded = ("prlimit", "--nofile=256:900") if os.geteuid() else (
+            "setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource",
+            "prlimit", "--nofile=256:900")
+        master = Master()
+        self.addCleanup(master.scratch.cleanup)
+        master.start(bounded)
+        self.addCleanup(master.stop)
+        self.assertRegex(master.log, r"900 descriptors may be open; \d+ connections need")
+        with open(f"/proc/{master.process.pid}/limits") as f:
+            self.assertRegex(f.read(), r"Max open files +900 +900 ")
         self.assertEqual(master.login().reply, "+OK ready")
 
     def test_check(self):
