@@ -93,6 +93,10 @@ class Puppet:
         """A datagram on the verdict channel."""
         return self.do("send", fd, message)
 
+    def leave(self, message, fd=FD_VERDICT):
+        """A last datagram: the puppet reads the connection no more."""
+        self.connection.sendall(b"leave %d %s\n" % (fd, message.hex().encode()))
+
     def receive(self, seconds=PATIENCE, fd=FD_VERDICT):
         """The next datagram; b"" is the end of the channel."""
         return self.do("recv", fd, int(seconds * 1000))

@@ -225,6 +225,11 @@ void puppet_run(int peer)
 			continue;
 		if (strcmp(what, "end") == 0)
 			return;
+		/* The last word, to one who may read our peer from then on. */
+		if (strcmp(what, "leave") == 0) {
+			run("send", first, line + used);
+			return;
+		}
 		if (strcmp(what, "read") == 0)
 			answer_data(peer, read_path(first));
 		else if (strcmp(what, "recv") == 0)
