@@ -6,7 +6,7 @@ import time
 import unittest
 
 from pam_service import MODULE, SERVICE, service, usual
-from server import Server, add_unix_user, main, message, put_mbox, run
+from server import SANITIZED, Server, add_unix_user, main, message, put_mbox, run
 
 
 def setUpModule():
@@ -137,6 +137,7 @@ class Answers(unittest.TestCase):
         server.expect(rb'PAM says="for_the_log"')
 
 
+@unittest.skipIf(SANITIZED, "a sanitized auth takes longer than the step that it hides in")
 class Times(unittest.TestCase):
     def test_refusals_take_the_same_time(self):
         """Whatever auth had to do: a hash, a module that takes its time, or both."""
