@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <err.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
@@ -12,7 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
+
+enum { PATIENCE_SECONDS = 300 }; /* for an answer; a QUIT may rewrite a large mbox */
 
 SSL_CTX *peer_context(void)
 {
@@ -57,7 +61,10 @@ static void peer_connect(struct peer *peer, const struct peer_target *target)
 	peer->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (peer->fd < 0)
 		err(1, "socket");
+	/* popa3d's queue of five connections loses some, which then wait for ever. */
+	struct timeval patience = { .tv_sec = PATIENCE_SECONDS };
 	setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (peer->source)
 		peer_bind(peer);
 	if (connect(peer->fd, (struct sockaddr *)&to, sizeof(to)) < 0)
@@ -137,7 +144,8 @@ static void peer_fill(struct peer *peer)
 		peer->ssl ? SSL_read(peer->ssl, peer->buffer + peer->held, (int)room)
 			  : read(peer->fd, peer->buffer + peer->held, room);
 	if (got <= 0)
-		errx(1, "the server ended the connection");
+		errx(1, got < 0 && errno == EAGAIN ? "the server said nothing for long"
+						   : "the server ended the connection");
 	peer->held += (size_t)got;
 }
 
