@@ -17,7 +17,13 @@
 
 #include <sqlite3.h>
 
-enum { STORE_PATH_MAX = 4095 };
+enum { STORE_PATH_MAX = 4095, STORE_FILES = 3 };
+
+/* A file that SQLite has open: the database, its write-ahead log, the log's index. Both
+ * 0: it was not there. */
+struct store_file {
+	uint64_t device, inode;
+};
 
 struct store {
 	sqlite3 *db;
@@ -28,7 +34,8 @@ struct store {
 	/* the directory, locked (see turn.c), or -1: while the handle reads alone,
 	 * during a transaction */
 	int alone, queue;
-	unsigned depth; /* transactions begun and not ended */
+	unsigned depth;			      /* transactions begun and not ended */
+	struct store_file files[STORE_FILES]; /* as they were opened */
 	char path[STORE_PATH_MAX + 1];
 	char fault[STORE_FAULT_MAX];
 };
@@ -38,6 +45,13 @@ int store_fail(struct store *store, int code, const char *text);
 
 /* The same for SQLite's last error, translated. Returns -1. */
 int store_fail_db(struct store *store, int rc);
+
+/* May the database's file be trusted? Nobody but its owner may write it, and that is
+ * root or we. 0, or -1. */
+int store_check_file(struct store *store);
+
+/* Notes which files the names of the database stand for now. */
+void store_note_files(const struct store *store, struct store_file files[STORE_FILES]);
 
 /* Statements without values. 0, or -1. */
 int store_exec(struct store *store, const char *sql);

@@ -105,8 +105,7 @@ const char *store_path(const struct store *store)
 
 /* --- opening ------------------------------------------------------------- */
 
-/* Nobody but its owner may write it, and that is root or we. */
-static int check_file(struct store *store)
+int store_check_file(struct store *store)
 {
 	struct stat st;
 	if (stat(store->path, &st) < 0)
@@ -285,9 +284,10 @@ int store_open(struct store **out, const char *path, enum store_mode mode)
 		return store_fail(store, EIO, "libsodium cannot start");
 	if (mode == STORE_CREATE && create_file(store) < 0)
 		return -1;
-	if (check_file(store) < 0)
+	if (store_check_file(store) < 0 || open_patiently(store) < 0)
 		return -1;
-	return open_patiently(store);
+	store_note_files(store, store->files);
+	return 0;
 }
 
 void store_close(struct store *store)

@@ -45,6 +45,15 @@ struct store;
 int store_open(struct store **store, const char *path, enum store_mode mode);
 void store_close(struct store *store);
 
+/*
+ * For who asks again and again, and may lose what the file's owner does in between:
+ * store_rest() forgets what was read and keeps the handle; store_wake() says whether it
+ * still is what store_open() would give, of the same files and to be trusted as at its
+ * opening. False, of either: close it, and open it anew.
+ */
+bool store_rest(struct store *store);
+bool store_wake(struct store *store);
+
 /* The text of the last failure: "PATH: what". Never NULL, never ends in LF. */
 const char *store_fault(const struct store *store);
 

@@ -61,12 +61,34 @@ static void die_with_parent(void)
 #endif
 }
 
-static int serve(void *self, const int *fds)
+static void lay_table(const int *fds)
 {
 	die_with_parent();
-	bool worker = fds[FACTS_DESCRIPTORS] >= 0;
-	if (fdtab_place(FD_AUTH_CLIENT, fds, FACTS_DESCRIPTORS + worker) < 0)
+	if (fdtab_place(FD_AUTH_CLIENT, fds, FACTS_DESCRIPTORS) < 0)
 		die(EXIT_TEMPORARY, "the child's descriptors");
+}
+
+/* A worker's table is laid once: what comes takes the lowest numbers, which are those
+ * that the claim before had. Behind its channel are the databases that it keeps open.
+ */
+static bool is_laid(const int *fds)
+{
+	static bool first = true;
+	if (first)
+		die_with_parent();
+	first = false;
+	for (int i = 0; i <= FACTS_DESCRIPTORS; i++)
+		if (fds[i] != FD_AUTH_CLIENT + i)
+			return false;
+	return true;
+}
+
+static int serve(void *self, const int *fds)
+{
+	if (fds[FACTS_DESCRIPTORS] < 0)
+		lay_table(fds);
+	else if (!is_laid(fds))
+		die(EXIT_TEMPORARY, "a worker's descriptors");
 	int code = attempt_run(self);
 	/* Only a worker comes to the next claim: what this one left below. */
 	sodium_stackzero(STACK_USED);

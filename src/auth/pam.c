@@ -188,7 +188,7 @@ static void accepted(struct source *source, struct claim *claim)
 	if (!claim->beside)
 		return;
 	record_used(claim->beside, &claim->facts->peer, claim->login->secret);
-	record_close(claim->beside);
+	record_rest(claim->beside);
 }
 
 static enum source_holds holds(struct source *source, struct claim *claim)

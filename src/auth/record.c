@@ -1,7 +1,7 @@
 /*
  * record: one account of the account store (src/accounts). Runs as root in an auth
- * child; the database is opened anew for each claim, so what the administrator
- * changed is seen by the next login.
+ * child. A worker keeps the database open between its claims (src/accounts/rest.c);
+ * each claim reads anew, so what the administrator changed is seen by the next login.
  *
  * Trusts: the database and its key file, which only root can write (the store
  * checks). Distrusts: the login name, which reaches SQLite as a bound value only.
@@ -31,8 +31,12 @@ static int fault_text(
 
 static int open_store(struct record *record, uint64_t connection)
 {
-	if (record->store)
+	if (record->store && (record->awake || store_wake(record->store))) {
+		record->awake = true;
 		return 0;
+	}
+	record_close(record);
+	record->awake = true;
 	if (store_open(&record->store, record->path, STORE_LOGIN) == 0)
 		return 0;
 	fault(record, connection);
@@ -162,16 +166,25 @@ void record_used(
 		log_line("%s", store_fault(record->store));
 }
 
+void record_rest(struct record *record)
+{
+	if (record->store && !store_rest(record->store))
+		record_close(record);
+	record->awake = false;
+}
+
 void record_forget(struct record *record)
 {
-	const char *path = record->path;
-	record_close(record);
+	struct record kept = { .path = record->path };
+	record_rest(record);
+	kept.store = record->store;
 	explicit_bzero(record, sizeof(*record));
-	record->path = path;
+	*record = kept;
 }
 
 void record_close(struct record *record)
 {
 	store_close(record->store);
 	record->store = NULL;
+	record->awake = false;
 }

@@ -8,8 +8,9 @@
 #include "accounts/store.h"
 
 struct record {
-	const char *path; /* of the database */
-	struct store *store;
+	const char *path;	/* of the database */
+	struct store *store;	/* open, or NULL */
+	bool awake;		/* in use by the claim; else at rest (store_rest()) */
 	struct account account; /* kind 0: there is none of that name */
 	struct app app;
 	bool by_app; /* the claim was app's, not the account's own password */
@@ -49,7 +50,10 @@ void record_used(
 
 void record_close(struct record *record);
 
-/* As before the first claim: closed, and nothing of an account in memory. */
+/* The claim needs the database no more. */
+void record_rest(struct record *record);
+
+/* As before the first claim: at rest, and nothing of an account in memory. */
 void record_forget(struct record *record);
 
 #endif

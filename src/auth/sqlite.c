@@ -112,7 +112,7 @@ static enum source_result verify(struct source *source, struct claim *claim)
 static void accepted(struct source *source, struct claim *claim)
 {
 	record_used(&source->record, &claim->facts->peer, claim->login->secret);
-	record_close(&source->record);
+	record_rest(&source->record);
 }
 
 /* --- the warm parent ----------------------------------------------------------------

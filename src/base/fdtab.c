@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static int close_from(int first)
+int fdtab_close_from(int first)
 {
 #ifdef HAVE_CLOSE_RANGE
 	if (close_range((unsigned)first, ~0U, 0) == 0)
@@ -38,7 +38,7 @@ int fdtab_place(int base, const int *fds, int n)
 	for (int i = 0; i < n; i++)
 		if (dup2(high[i], base + i) < 0)
 			return -1;
-	return close_from(base + n);
+	return fdtab_close_from(base + n);
 }
 
 int fdtab_exactly(int last)
@@ -46,5 +46,5 @@ int fdtab_exactly(int last)
 	for (int fd = 0; fd <= last; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
 			return -1;
-	return close_from(last + 1);
+	return fdtab_close_from(last + 1);
 }

@@ -22,4 +22,7 @@ int fdtab_place(int base, const int *fds, int n);
  */
 int fdtab_exactly(int last);
 
+/* Closes every descriptor from first on. Returns 0, or -1 with errno. */
+int fdtab_close_from(int first);
+
 #endif

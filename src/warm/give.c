@@ -9,6 +9,7 @@
 #include "warm/loop.h"
 
 #include "base/die.h"
+#include "base/fdtab.h"
 #include "base/log.h"
 #include "base/pages.h"
 #include "ipc/fdpass.h"
@@ -90,6 +91,8 @@ static void run_worker(void *self, int channel)
 		die(EXIT_TEMPORARY, "a worker's channel");
 	const int first = work->worker - (int)work->descriptors;
 	close_range_of(first, work->worker);
+	if (fdtab_close_from(work->worker + 1) < 0)
+		die(EXIT_TEMPORARY, "a worker's descriptors");
 	for (;;) {
 		ssize_t n = fdpass_recv(work->worker, storage, sizeof(storage), fds,
 			FDPASS_MAX, &came, 0);

@@ -89,6 +89,34 @@ def test_a_dead_worker_costs_nobody_a_login(users):
         assert serve(auth) == second
 
 
+@with_users
+def test_what_was_changed_is_seen_by_the_next_claim(users):
+    with Auth([users.source()], remember_seconds=600) as auth:
+        first = serve(auth)
+        users.postern("user", "disable", JOE)
+        assert serve(auth, code=EXIT_REFUSED) == first
+        users.postern("user", "enable", JOE)
+        assert serve(auth) == first
+
+
+@with_users
+def test_another_database_in_its_place(users):
+    """A backup that was put back: the handle that a worker keeps is of the old file."""
+    def move(to):
+        for suffix in ("", "-wal", "-shm"):
+            os.rename(users.database + suffix, to + suffix)
+
+    with Auth([users.source()], remember_seconds=600) as auth:
+        first = serve(auth)
+        move(users.database + ".old")
+        assert serve(auth, code=hold.EXIT_TEMPORARY) == first
+        users.postern("user", "add", "eve@example.org", "--stdin", password=SECRET)
+        assert serve(auth, code=EXIT_REFUSED) == first
+        assert serve(auth, hold.login("eve@example.org", SECRET)) == first
+        opened = os.readlink(f"/proc/{first}/fd/9")
+        assert opened == users.database, opened
+
+
 def writable(pid):
     """All that a process has in memory that it can write."""
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
@@ -111,7 +139,9 @@ def test_nothing_of_a_claim_is_left(users):
         for _ in range(2):
             pid = serve(auth, hold.login(JOE, secrets[0]))
             serve(auth, hold.login(JOE, secrets[1]), EXIT_REFUSED)
-        assert set(hold.descriptors(pid)) == {0, 1, 2, 3, 4, 8}, hold.descriptors(pid)
+        # Its five, its channel, and of the database the file, its log and its index.
+        assert set(hold.descriptors(pid)) == {0, 1, 2, 3, 4, 8, 9, 10, 11}, \
+            hold.descriptors(pid)
         for where, octets in writable(pid):
             for secret in secrets:
                 at = octets.find(secret)

@@ -1,6 +1,7 @@
 /*
  * The account database: lookups, limits, versions, damage, and many processes at once.
  */
+#include "accounts/db.h"
 #include "accounts/schema.h"
 #include "accounts_fixture.h"
 
@@ -441,6 +442,85 @@ Test(store, offer_is_asked_again_when_it_may_have_changed)
 	cr_expect(!moves(&offer) && offer.passwords);
 	cr_assert_eq(edit_remove(fixture.store, &a), 0);
 	cr_expect(moves(&offer) && !offer.passwords);
+}
+
+/* --- a handle at rest ---------------------------------------------------- */
+
+/* Another handle for what the fixture's, at rest meanwhile, is to see. */
+static struct store *other_handle(enum store_mode mode)
+{
+	struct store *other;
+	cr_assert_eq(
+		store_open(&other, fixture.path, mode), 0, "%s", store_fault(other));
+	return other;
+}
+
+static void rested_handle(void)
+{
+	fixture_account("joe");
+	fixture_open(STORE_LOGIN);
+	found("joe");
+	cr_assert(store_rest(fixture.store));
+	cr_assert(store_wake(fixture.store));
+	cr_assert(store_rest(fixture.store));
+}
+
+Test(store, at_rest_sees_what_others_commit)
+{
+	rested_handle();
+	struct store *other = other_handle(STORE_WRITE);
+	struct account joe;
+	cr_assert_eq(store_find(other, span_str("joe"), &joe), 0);
+	joe.enabled = false;
+	cr_assert_eq(edit_update(other, &joe), 0);
+	store_close(other);
+	cr_expect(store_wake(fixture.store));
+	cr_expect_not(found("joe").enabled);
+}
+
+Test(store, at_rest_keeps_no_writer_out)
+{
+	rested_handle();
+	struct store *other = other_handle(STORE_WRITE);
+	struct account eve = { .kind = ACCOUNT_VIRTUAL, .name = "eve" };
+	cr_expect_eq(edit_add(other, &eve), 0, "%s", store_fault(other));
+	store_close(other);
+	struct stat st;
+	char log[128];
+	snprintf(log, sizeof(log), "%s-wal", fixture.path);
+	cr_assert_eq(stat(log, &st), 0);
+	cr_expect_eq(st.st_size, 0, "the log was copied back and emptied");
+}
+
+Test(store, does_not_wake_to_another_file)
+{
+	rested_handle();
+	char kept[128], log[128];
+	snprintf(kept, sizeof(kept), "%s.kept", fixture.path);
+	snprintf(log, sizeof(log), "%s-wal", fixture.path);
+	cr_assert_eq(rename(fixture.path, kept), 0);
+	cr_expect_not(store_wake(fixture.store), "there is none");
+	store_close(other_handle(STORE_CREATE));
+	cr_expect_not(store_wake(fixture.store), "it is another one");
+	cr_assert_eq(rename(kept, fixture.path), 0);
+	cr_expect(store_wake(fixture.store));
+	cr_assert_eq(unlink(log), 0);
+	cr_expect_not(store_wake(fixture.store), "its log is gone");
+}
+
+Test(store, does_not_wake_to_a_file_that_others_can_write)
+{
+	rested_handle();
+	cr_assert_eq(chmod(fixture.path, 0666), 0);
+	cr_expect_not(store_wake(fixture.store));
+}
+
+Test(store, does_not_rest_within_a_transaction)
+{
+	cr_assert_eq(store_begin(fixture.store), 0);
+	cr_expect_not(store_rest(fixture.store));
+	cr_assert_eq(store_end(fixture.store, 0), 0);
+	cr_expect(store_rest(fixture.store));
 }
 
 /* --- the transactions of several edits ----------------------------------- */
