@@ -22,10 +22,6 @@
 
 #ifdef TLS_CIPHER_CHACHA20_POLY1305
 
-#ifndef SOL_TLS
-#define SOL_TLS 282
-#endif
-
 union info {
 	struct tls_crypto_info head;
 	struct tls12_crypto_info_aes_gcm_128 aes_128;
@@ -76,7 +72,7 @@ static int install(int fd, int direction, const struct ktls_keys *keys)
 {
 	union info info;
 	socklen_t size = fill(&info, keys);
-	int result = setsockopt(fd, SOL_TLS, direction, &info, size);
+	int result = setsockopt(fd, KTLS_LEVEL, direction, &info, size);
 	explicit_bzero(&info, sizeof(info));
 	return result;
 }
@@ -88,12 +84,12 @@ int ktls_attach(int fd)
 
 int ktls_send(int fd, const struct ktls_keys *keys)
 {
-	return install(fd, TLS_TX, keys);
+	return install(fd, KTLS_SENDING, keys);
 }
 
 int ktls_receive(int fd, const struct ktls_keys *keys)
 {
-	return install(fd, TLS_RX, keys);
+	return install(fd, KTLS_RECEIVING, keys);
 }
 
 #else

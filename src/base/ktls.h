@@ -13,6 +13,9 @@ enum {
 	KTLS_IV = 12,
 };
 
+/* Of setsockopt(2), as linux/tls.h has them, which older headers lack. */
+enum { KTLS_LEVEL = 282, KTLS_SENDING = 1, KTLS_RECEIVING = 2 };
+
 enum ktls_cipher { KTLS_AES_128_GCM, KTLS_AES_256_GCM, KTLS_CHACHA20, KTLS_CIPHERS };
 
 /* What one direction of a connection is protected with, from now on. */

@@ -37,10 +37,23 @@ static bool holds(const struct dl_phdr_info *object, uintptr_t address)
 	return false;
 }
 
-static int populate_object(struct dl_phdr_info *object, size_t size, void *within)
+struct wanted {
+	void (*const *within)(void);
+	size_t n;
+};
+
+static bool is_wanted(const struct dl_phdr_info *object, const struct wanted *wanted)
+{
+	for (size_t i = 0; i < wanted->n; i++)
+		if (holds(object, (uintptr_t)wanted->within[i]))
+			return true;
+	return false;
+}
+
+static int populate_object(struct dl_phdr_info *object, size_t size, void *wanted)
 {
 	(void)size;
-	if (!holds(object, *(const uintptr_t *)within))
+	if (!is_wanted(object, wanted))
 		return 0;
 	for (int i = 0; i < object->dlpi_phnum; i++) {
 		const ElfW(Phdr) *p = &object->dlpi_phdr[i];
@@ -48,13 +61,12 @@ static int populate_object(struct dl_phdr_info *object, size_t size, void *withi
 		if (p->p_type == PT_LOAD && !(p->p_flags & PF_W))
 			populate(from, from + p->p_memsz, MADV_POPULATE_READ);
 	}
-	return 1;
+	return 0;
 }
 
-void pages_text(void (*within)(void))
+void pages_text(void (*const within[])(void), size_t n)
 {
-	uintptr_t address = (uintptr_t)within;
-	dl_iterate_phdr(populate_object, &address);
+	dl_iterate_phdr(populate_object, &(struct wanted){ within, n });
 }
 
 void pages_object(void *p, size_t octets)

@@ -10,9 +10,9 @@
 
 #include <stddef.h>
 
-/* The text and constants of the program or library that has this function: mapped, not
- * copied. */
-void pages_text(void (*within)(void));
+/* The text and constants of the programs and libraries that have these n functions:
+ * mapped, not copied. Of several in one (a static program) it is asked for once. */
+void pages_text(void (*const within[])(void), size_t n);
 
 /* The stack, from here on down for octets octets and up for as many: writable. */
 void pages_stack(size_t octets);

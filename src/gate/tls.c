@@ -174,8 +174,11 @@ static int handshake(struct stream *s, int64_t deadline)
 /* A stranger who never speaks TLS does not pay for it. */
 static void expect_handshake(void)
 {
-	pages_text((void (*)(void))SSL_new);	     /* libssl */
-	pages_text((void (*)(void))ERR_clear_error); /* libcrypto */
+	static void (*const libraries[])(void) = {
+		(void (*)(void))SSL_new,	 /* libssl */
+		(void (*)(void))ERR_clear_error, /* libcrypto */
+	};
+	pages_text(libraries, 2);
 	pages_heap(HANDSHAKE_HEAP);
 }
 

@@ -179,10 +179,20 @@ void maildir_leave_out_gone(struct maildrop *drop)
 	drop->count = kept;
 }
 
+static bool all_known(const struct maildrop *drop)
+{
+	for (size_t i = 0; i < drop->count; i++)
+		if (drop->messages[i].id[1] == 0)
+			return false;
+	return true;
+}
+
 int maildir_measure_all(struct maildrop *drop)
 {
 	struct maildir *maildir = drop->own;
 	size_t gone;
+	if (all_known(drop))
+		return 0;
 	int result = prepare(maildir);
 	if (result == 0)
 		result = measure_unknown(drop, &gone);

@@ -12,13 +12,13 @@
  *
  * Fails with a message and exit code 1: the build then stops.
  */
+#include "base/ktls.h"
 #include "sandbox/self.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -258,8 +258,8 @@ static void auth(scmp_filter_ctx ctx)
 static void allow_kernel_tls(scmp_filter_ctx ctx)
 {
 	allow_pair(ctx, "setsockopt", 1, IPPROTO_TCP, TCP_ULP);
-	allow_pair(ctx, "setsockopt", 1, SOL_TLS, TLS_TX);
-	allow_pair(ctx, "setsockopt", 1, SOL_TLS, TLS_RX);
+	allow_pair(ctx, "setsockopt", 1, KTLS_LEVEL, KTLS_SENDING);
+	allow_pair(ctx, "setsockopt", 1, KTLS_LEVEL, KTLS_RECEIVING);
 }
 
 static void gate_parent(scmp_filter_ctx ctx)

@@ -58,8 +58,9 @@ void loop_close(const int *fds, size_t n)
 
 static _Noreturn void become_child(struct warm *w, const int *fds)
 {
-	pages_text((void (*)(void))become_child);
-	pages_text((void (*)(void))free); /* libc; the same in a static program */
+	static void (*const program_and_libc[])(
+		void) = { (void (*)(void))loop_default_signals, (void (*)(void))free };
+	pages_text(program_and_libc, 2);
 	pages_stack(STACK_NEAR);
 	loop_default_signals();
 	_exit(w->work->child(w->work->self, fds));

@@ -78,8 +78,9 @@ Test(pages, text_stack_and_heap_stay_what_they_are)
 {
 	char near[64], *before = strdup("before");
 	memset(near, 'x', sizeof(near));
-	pages_text((void (*)(void))strdup);
-	pages_text((void (*)(void))write_to);
+	void (*const ours[])(
+		void) = { (void (*)(void))strdup, (void (*)(void))write_to };
+	pages_text(ours, 2);
 	pages_stack(2 * page());
 	pages_heap(32 * page());
 	char *after = malloc(16 * page());
@@ -94,7 +95,8 @@ Test(pages, text_stack_and_heap_stay_what_they_are)
 /* An address that is in no program and no library. */
 Test(pages, what_is_nowhere_is_passed_over)
 {
-	pages_text((void (*)(void))0x10);
+	void (*const nowhere[])(void) = { (void (*)(void))0x10 };
+	pages_text(nowhere, 1);
 	long faults = faults_in_child(memory(), 0);
 	cr_assert_geq(faults, PAGES);
 }
