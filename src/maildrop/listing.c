@@ -20,7 +20,7 @@
 
 static const char *const dir_names[LISTING_DIRS] = { "new", "cur" };
 
-enum { READ_TRIES = 5 };
+enum { READ_TRIES = 5, NAMES_MORE = 4096 /* octets: more than a name */ };
 
 size_t listing_base_length(const char *name, size_t n)
 {
@@ -156,7 +156,8 @@ bool listing_settled(const struct listing *listing)
 int listing_keep_name(struct listing *listing, const char *name, size_t n, size_t *at)
 {
 	if (listing->names_room - listing->names_n < n + 1) {
-		size_t room = listing->names_room ? listing->names_room * 2 : 4096;
+		/* The names that a cache gave have no room behind them. */
+		size_t room = 2 * listing->names_room + NAMES_MORE;
 		char *names = realloc(listing->names, room);
 		if (!names)
 			return -1;

@@ -99,19 +99,26 @@ Test(cache, unchanged_maildrop_opens_no_message)
 	cr_assert_eq(digest_now(), digest_without_cache());
 }
 
+/* Opens it until its directories have been at rest for so long that none is read. */
+static void rest(void)
+{
+	time_t deadline = time(NULL) + 20;
+	do {
+		struct timespec t = { .tv_nsec = 100000000 };
+		nanosleep(&t, NULL);
+		digest_now();
+		cr_assert(time(NULL) < deadline);
+	} while (entries);
+}
+
 /* Nor reads the directories, once they have been at rest for some seconds. */
 Test(cache, directories_at_rest_are_not_read)
 {
 	fill(100);
 	uint64_t h = digest_now();
-	time_t deadline = time(NULL) + 20;
-	do {
-		struct timespec t = { .tv_nsec = 100000000 };
-		nanosleep(&t, NULL);
-		cr_assert_eq(digest_now(), h);
-		cr_assert_eq(opened, 0);
-		cr_assert(time(NULL) < deadline);
-	} while (entries);
+	rest();
+	cr_assert_eq(digest_now(), h);
+	cr_assert_eq(opened, 0);
 	cr_assert_eq(
 		rename("Maildir/new/1000.0.host", "Maildir/cur/1000.0.host:2,S"), 0);
 	struct maildrop *drop = open_drop();
@@ -123,6 +130,23 @@ Test(cache, directories_at_rest_are_not_read)
 	cr_assert_eq(digest_now(), digest_without_cache());
 	place_put("cur/1.first", "x\n");
 	cr_assert_eq(digest_now(), digest_without_cache());
+}
+
+/* Names that came from the cache, and one that is longer than all of them. */
+Test(cache, renamed_to_a_long_name)
+{
+	struct maildrop_body body;
+	struct maildrop_fault fault;
+	char to[300];
+	place_put("cur/1.a", "a\n");
+	rest();
+	struct maildrop *drop = open_drop();
+	snprintf(to, sizeof(to), "Maildir/cur/1.a:%0*d", 240, 2);
+	cr_assert_eq(rename("Maildir/cur/1.a", to), 0);
+	cr_assert_eq(maildrop_body_open(drop, 0, &body, &fault), 0, "%s", fault.text);
+	cr_assert_eq(body.end, 2);
+	maildrop_body_close(&body);
+	maildrop_close(drop);
 }
 
 Test(cache, wrong_entry_costs_one_look)
