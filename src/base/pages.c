@@ -6,10 +6,12 @@
 
 #include "base/poison.h"
 
+#include <errno.h>
 #include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -17,6 +19,11 @@
 #define MADV_POPULATE_READ  22 /* Linux 5.14 */
 #define MADV_POPULATE_WRITE 23
 #endif
+
+enum {
+	HUGE_PAGE = 2 << 20, /* of x86-64 and of arm64 with pages of 4 KB */
+	LARGE = 1 << 20,     /* octets from which one is worth its while */
+};
 
 static void populate(uintptr_t from, uintptr_t to, int how)
 {
@@ -87,4 +94,33 @@ void pages_heap(size_t octets)
 	if (p)
 		pages_object(p, octets);
 	free(p);
+}
+
+void *pages_alloc(size_t octets)
+{
+	if (octets < LARGE)
+		return malloc(octets);
+	if (octets > SIZE_MAX - HUGE_PAGE) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	octets = (octets + HUGE_PAGE - 1) & ~(size_t)(HUGE_PAGE - 1);
+	void *p = aligned_alloc(HUGE_PAGE, octets);
+#ifdef MADV_HUGEPAGE
+	if (p)
+		(void)madvise(p, octets, MADV_HUGEPAGE);
+#endif
+	return p;
+}
+
+void *pages_grow(void *p, size_t used, size_t octets)
+{
+	if (octets < LARGE)
+		return realloc(p, octets);
+	void *larger = pages_alloc(octets);
+	if (larger && p) {
+		memcpy(larger, p, used);
+		free(p);
+	}
+	return larger;
 }

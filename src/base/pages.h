@@ -23,4 +23,14 @@ void pages_heap(size_t octets);
 /* An object that will be written to. */
 void pages_object(void *p, size_t octets);
 
+/*
+ * For arrays that grow with a maildrop: memory for octets octets, as malloc(3) gives,
+ * and free(3) takes it. From a megabyte on it is asked for as huge pages, rounded up to
+ * whole ones: one fault in place of 512. pages_grow() moves the first used octets of p
+ * (NULL, or of either function) to a larger place and frees p. NULL with errno: no
+ * memory, and p is as it was.
+ */
+void *pages_alloc(size_t octets);
+void *pages_grow(void *p, size_t used, size_t octets);
+
 #endif

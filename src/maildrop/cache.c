@@ -7,6 +7,7 @@
 #include "maildrop/cache.h"
 
 #include "base/io.h"
+#include "base/pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -99,7 +100,7 @@ static bool read_content(int fd, const struct cache_header *header,
 {
 	size_t records = (size_t)header->count * sizeof(*drop->messages);
 	cache->text_n = (size_t)header->text_n;
-	cache->text = malloc(cache->text_n + 1);
+	cache->text = pages_alloc(cache->text_n + 1);
 	if (!cache->text || maildrop_reserve(drop, (size_t)header->count) < 0)
 		return false;
 	if (!read_exactly(fd, drop->messages, records, sizeof(*header)) ||

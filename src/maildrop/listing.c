@@ -8,6 +8,7 @@
 #include "maildrop/listing.h"
 
 #include "base/io.h"
+#include "base/pages.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -117,10 +118,11 @@ int listing_take_stamps(struct listing *listing)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
-	listing->read_at = nanoseconds(now);
-	for (int i = 0; i < LISTING_DIRS; i++)
+	for (int i = 0; i < LISTING_DIRS; i++) {
+		listing->read_at[i] = nanoseconds(now);
 		if (stamp_of(listing, i, &listing->stamps[i]) < 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -140,13 +142,18 @@ bool listing_same(const struct listing *listing)
 	return true;
 }
 
+bool listing_settled_dir(const struct listing *listing, int dir)
+{
+	const struct listing_stamp *stamp = &listing->stamps[dir];
+	return listing->keeps_times &&
+	       listing->read_at[dir] - stamp->mtime >= LISTING_AT_REST &&
+	       listing->read_at[dir] - stamp->ctime >= LISTING_AT_REST;
+}
+
 bool listing_settled(const struct listing *listing)
 {
-	if (!listing->keeps_times)
-		return false;
 	for (int i = 0; i < LISTING_DIRS; i++)
-		if (listing->read_at - listing->stamps[i].mtime < LISTING_AT_REST ||
-			listing->read_at - listing->stamps[i].ctime < LISTING_AT_REST)
+		if (!listing_settled_dir(listing, i))
 			return false;
 	return true;
 }
@@ -158,7 +165,7 @@ int listing_keep_name(struct listing *listing, const char *name, size_t n, size_
 	if (listing->names_room - listing->names_n < n + 1) {
 		/* The names that a cache gave have no room behind them. */
 		size_t room = 2 * listing->names_room + NAMES_MORE;
-		char *names = realloc(listing->names, room);
+		char *names = pages_grow(listing->names, listing->names_n, room);
 		if (!names)
 			return -1;
 		listing->names = names;
@@ -238,29 +245,32 @@ static int append(void *self, int dir, const char *name, size_t n, uint64_t inod
 	return 0;
 }
 
-static int read_once(struct listing *listing, struct maildrop *drop)
+static int read_once(struct listing *listing, struct maildrop *drop, unsigned known)
 {
 	struct append to = { listing, drop };
-	if (listing_take_stamps(listing) < 0)
-		return -1;
 	for (int i = 0; i < LISTING_DIRS; i++)
-		if (listing_read_dir(listing, i, append, &to) < 0)
+		if (!(known & LISTING_SET(i)) &&
+			listing_read_dir(listing, i, append, &to) < 0)
 			return -1;
 	return 0;
 }
 
-int listing_read(
-	struct listing *listing, struct maildrop *drop, struct maildrop_fault *fault)
+int listing_read(struct listing *listing, struct maildrop *drop, unsigned *known,
+	struct maildrop_fault *fault)
 {
+	const size_t names_n = listing->names_n;
 	/*
 	 * A file that is renamed while its directory is read may be seen twice or
 	 * not at all (POSIX lets readdir choose): then once more. Whoever renames
 	 * for ever only hides their own mail until the next session.
 	 */
 	for (int tries = 0; tries < READ_TRIES; tries++) {
+		if (tries > 0)
+			*known = 0;
 		drop->count = 0;
-		listing->names_n = 0;
-		if (read_once(listing, drop) < 0)
+		listing->names_n = names_n;
+		if ((tries > 0 && listing_take_stamps(listing) < 0) ||
+			read_once(listing, drop, *known) < 0)
 			return maildrop_fail(fault, "read directory", drop->path);
 		listing->complete = listing_same(listing);
 		if (listing->complete)

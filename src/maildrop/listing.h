@@ -35,7 +35,7 @@ struct listing_stamp {
 struct listing {
 	int dirs[LISTING_DIRS];			   /* -1: there is none */
 	struct listing_stamp stamps[LISTING_DIRS]; /* before the last reading */
-	int64_t read_at;			   /* the clock then, nanoseconds */
+	int64_t read_at[LISTING_DIRS];		   /* the clock then, nanoseconds */
 	bool keeps_times; /* a change of a directory changes its stamp */
 	bool complete;	  /* the snapshot is all that the directories held then */
 	char *names;	  /* all names, each with its NUL */
@@ -101,7 +101,9 @@ int listing_take_stamps(struct listing *listing);
 /* Have the directories not changed since the stamps were taken, as far as they tell? */
 bool listing_same(const struct listing *listing);
 
-/* Were the stamps old enough that a later change can't have left them as they are? */
+/* Was the stamp old enough that a later change can't have left it as it is? Of one
+ * directory, and of both. */
+bool listing_settled_dir(const struct listing *listing, int dir);
 bool listing_settled(const struct listing *listing);
 
 /* Appends a name of n octets and its NUL; *at is where it begins. 0 or -1. */
@@ -113,13 +115,19 @@ typedef int listing_fn(void *self, int dir, const char *name, size_t n, uint64_t
 /* Calls each for the files of one directory. 0, or -1 with errno. */
 int listing_read_dir(struct listing *listing, int which, listing_fn *each, void *self);
 
+/* A set of directories. */
+#define LISTING_SET(dir) (1U << (dir))
+#define LISTING_ALL	 (LISTING_SET(LISTING_DIRS) - 1)
+
 /*
- * Reads the directories and fills drop->messages, which must be empty: at and
- * id[0] (the inode), in order. What is no regular file, or begins with a dot, is
- * left out. Returns 0, or -1 with errno and *fault.
+ * Reads the directories that are not in the set *known, which were as the stamps say,
+ * and fills drop->messages, which must be empty: at and id[0] (the inode), in no
+ * order. What is no regular file, or begins with a dot, is left out. Names are
+ * appended to those that listing has. When one changes meanwhile, all are read, and
+ * *known is empty. Returns 0, or -1 with errno and *fault.
  */
-int listing_read(
-	struct listing *listing, struct maildrop *drop, struct maildrop_fault *fault);
+int listing_read(struct listing *listing, struct maildrop *drop, unsigned *known,
+	struct maildrop_fault *fault);
 
 /* Puts the messages in order, flags those with the same base name, and makes one of
  * those that have the inode in common too. 0, or -1 with errno. */

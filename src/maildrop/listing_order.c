@@ -5,13 +5,20 @@
  */
 #include "maildrop/listing.h"
 
+#include "base/pages.h"
+
+enum { DIGITS_FIT = 19 /* in 64 bits, whichever they are */ };
+
 static size_t parse_time(struct span base, uint64_t *time)
 {
 	size_t i = 0;
 	uint64_t t = 0;
 	for (; i < base.n && base.p[i] >= '0' && base.p[i] <= '9'; i++) {
 		unsigned digit = (unsigned)(base.p[i] - '0');
-		t = t > (UINT64_MAX - digit) / 10 ? UINT64_MAX : t * 10 + digit;
+		if (i < DIGITS_FIT)
+			t = t * 10 + digit;
+		else
+			t = t > (UINT64_MAX - digit) / 10 ? UINT64_MAX : t * 10 + digit;
 	}
 	*time = t;
 	return i;
@@ -171,9 +178,9 @@ int listing_sort(struct listing *listing, struct maildrop *drop)
 	size_t n = drop->count;
 	if (n == 0)
 		return 0;
-	struct move *moves = malloc(n * sizeof(*moves));
-	struct timed *timed = malloc(2 * n * sizeof(*timed));
-	struct maildrop_message *sorted = malloc(n * sizeof(*sorted));
+	struct move *moves = pages_alloc(n * sizeof(*moves));
+	struct timed *timed = pages_alloc(2 * n * sizeof(*timed));
+	struct maildrop_message *sorted = pages_alloc(n * sizeof(*sorted));
 	if (moves && timed && sorted) {
 		order(listing, drop, moves, timed, timed + n);
 		drop->count = arrange(sorted, drop->messages, moves, n);

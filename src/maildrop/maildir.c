@@ -32,16 +32,20 @@ static int take_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
 	struct maildir *maildir = drop->own;
 	struct listing *listing = &maildir->listing;
 	struct maildir_known known;
-	if (maildir_cache_load(listing, drop, &known))
-		return 0;
-	int result = listing_read(listing, drop, fault);
-	if (result == 0 && listing_sort(listing, drop) < 0)
+	size_t hits;
+	if (listing_take_stamps(listing) < 0)
+		return maildrop_fail(fault, "read directory", drop->path);
+	maildir_cache_load(listing, drop, &known);
+	const bool present = known.dirs == LISTING_ALL;
+	int result = listing_read(listing, drop, &known.dirs, fault);
+	if (result == 0 &&
+		(listing_sort(listing, drop) < 0 ||
+			maildir_known_merge(&known, listing, drop, &hits) < 0))
 		result = maildrop_fail(fault, "sort", drop->path);
-	if (result == 0) {
-		size_t hits = maildir_known_apply(&known, listing, drop);
-		maildir->dirty = hits != known.count || hits != drop->count ||
-				 (listing->complete && listing_settled(listing));
-	}
+	if (result == 0)
+		maildir->dirty =
+			hits != known.count || hits != drop->count ||
+			(!present && listing->complete && listing_settled(listing));
 	maildir_known_free(&known);
 	return result;
 }

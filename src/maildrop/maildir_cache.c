@@ -8,6 +8,7 @@
  */
 #include "maildrop/maildir_cache.h"
 
+#include "base/pages.h"
 #include "maildrop/cache.h"
 
 #include <errno.h>
@@ -16,7 +17,7 @@ enum {
 	KEY_STAMPS = 0,
 	KEY_STAMP = 4, /* numbers in each */
 	KEY_COMPLETE = 8,
-	KEY_READ_AT = 9,
+	KEY_READ_AT = 9, /* of each directory */
 };
 
 static const int64_t names_valid = 3600 * (int64_t)1000000000;
@@ -74,85 +75,61 @@ static void put_stamps(uint64_t *key, const struct listing *listing)
 		put_stamp(key + KEY_STAMPS + i * KEY_STAMP, &listing->stamps[i]);
 }
 
-/* Are the cache's names those that the directories hold? listing has fresh stamps. */
-static bool is_present(struct listing *listing, const struct cache *cache)
+/* Is this directory what it was when the names were read? listing has fresh stamps. */
+static bool is_present(
+	const struct listing *listing, const struct cache *cache, int dir)
 {
-	uint64_t now[LISTING_DIRS * KEY_STAMP];
-	int64_t read_at = (int64_t)cache->key[KEY_READ_AT];
-	put_stamps(now, listing);
-	if (memcmp(now, cache->key + KEY_STAMPS, sizeof(now)) != 0 ||
-		cache->key[KEY_COMPLETE] != 1 || read_at > listing->read_at ||
-		read_at < listing->read_at - names_valid)
-		return false;
-	listing->read_at = read_at;
-	return listing_settled(listing);
+	uint64_t now[KEY_STAMP];
+	int64_t read_at = (int64_t)cache->key[KEY_READ_AT + dir];
+	put_stamp(now, &listing->stamps[dir]);
+	return cache->key[KEY_COMPLETE] == 1 &&
+	       memcmp(now, cache->key + KEY_STAMPS + dir * KEY_STAMP, sizeof(now)) ==
+		       0 &&
+	       read_at <= listing->read_at[dir] &&
+	       read_at >= listing->read_at[dir] - names_valid;
 }
 
-bool maildir_cache_load(
+/* The directories that need not be read: listing then has the time of their reading. */
+static unsigned present_dirs(struct listing *listing, const struct cache *cache)
+{
+	unsigned dirs = 0;
+	for (int i = 0; i < LISTING_DIRS; i++) {
+		int64_t now = listing->read_at[i];
+		if (!is_present(listing, cache, i))
+			continue;
+		listing->read_at[i] = (int64_t)cache->key[KEY_READ_AT + i];
+		if (listing_settled_dir(listing, i))
+			dirs |= LISTING_SET(i);
+		else
+			listing->read_at[i] = now;
+	}
+	return dirs;
+}
+
+void maildir_cache_load(
 	struct listing *listing, struct maildrop *drop, struct maildir_known *known)
 {
 	struct cache cache;
 	*known = (struct maildir_known){ 0 };
-	if (listing_take_stamps(listing) < 0 || !cache_load(drop, &cache))
-		return false;
+	if (!cache_load(drop, &cache))
+		return;
 	if (!adopt_names(drop, &cache)) {
 		free(cache.text);
 		drop->count = 0;
-		return false;
+		return;
 	}
-	if (is_present(listing, &cache)) {
-		listing->names = cache.text;
-		listing->names_n = listing->names_room = cache.text_n;
-		listing->complete = true;
-		return true;
-	}
-	*known = (struct maildir_known){ drop->messages, drop->count, cache.text };
+	listing->names = cache.text;
+	listing->names_n = listing->names_room = cache.text_n;
+	*known = (struct maildir_known){ drop->messages, drop->count,
+		present_dirs(listing, &cache) };
 	drop->messages = NULL;
 	drop->count = drop->room = 0;
-	return false;
 }
 
 void maildir_known_free(struct maildir_known *known)
 {
 	free(known->messages);
-	free(known->names);
 	*known = (struct maildir_known){ 0 };
-}
-
-static struct listing_key key_of(
-	const char *names, const struct maildrop_message *message)
-{
-	return listing_key_of(
-		span_of(names + (message->at >> 16), message->at >> 8 & 0xFF),
-		message->id[0]);
-}
-
-size_t maildir_known_apply(const struct maildir_known *known,
-	const struct listing *listing, struct maildrop *drop)
-{
-	size_t k = 0, hits = 0;
-	for (size_t i = 0; i < drop->count; i++) {
-		struct maildrop_message *message = &drop->messages[i];
-		struct listing_key key = key_of(listing->names, message);
-		int c = 1;
-		while (k < known->count) {
-			struct listing_key old =
-				key_of(known->names, &known->messages[k]);
-			c = listing_compare(&old, &key);
-			if (c >= 0)
-				break;
-			k++;
-		}
-		if (k == known->count)
-			break;
-		if (c != 0)
-			continue;
-		message->size = known->messages[k].size;
-		message->stored = known->messages[k].stored;
-		message->id[1] = known->messages[k].id[1];
-		hits++;
-	}
-	return hits;
 }
 
 /* --- writing ------------------------------------------------------------------------
@@ -165,7 +142,7 @@ static char *names_in_order(
 	size_t n = 0;
 	for (size_t i = 0; i < drop->count; i++)
 		n += strlen(listing_name(listing, &drop->messages[i])) + 1;
-	char *text = malloc(n + 1), *to = text;
+	char *text = pages_alloc(n + 1), *to = text;
 	for (size_t i = 0; text && i < drop->count; i++) {
 		const char *name = listing_name(listing, &drop->messages[i]);
 		size_t length = strlen(name) + 1;
@@ -184,7 +161,8 @@ int maildir_cache_store(const struct listing *listing, const struct maildrop *dr
 		return -1;
 	put_stamps(cache.key, listing);
 	cache.key[KEY_COMPLETE] = listing->complete;
-	cache.key[KEY_READ_AT] = (uint64_t)listing->read_at;
+	for (int i = 0; i < LISTING_DIRS; i++)
+		cache.key[KEY_READ_AT + i] = (uint64_t)listing->read_at[i];
 	int result = cache_store(drop, &cache);
 	int error = errno;
 	free(cache.text);

@@ -8,6 +8,7 @@
 #include "maildrop/driver.h"
 
 #include "base/io.h"
+#include "base/pages.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -44,8 +45,8 @@ int maildrop_reserve(struct maildrop *drop, size_t n)
 		errno = EFBIG;
 		return -1;
 	}
-	struct maildrop_message *messages =
-		realloc(drop->messages, n * sizeof(*messages));
+	struct maildrop_message *messages = pages_grow(
+		drop->messages, drop->count * sizeof(*messages), n * sizeof(*messages));
 	if (!messages)
 		return -1;
 	drop->messages = messages;

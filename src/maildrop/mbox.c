@@ -14,6 +14,7 @@
 #include "maildrop/mbox.h"
 
 #include "base/io.h"
+#include "base/pages.h"
 #include "maildrop/mbox_cache.h"
 #include "maildrop/mbox_id.h"
 #include "maildrop/mbox_lock.h"
@@ -73,8 +74,8 @@ static struct mbox_line *add_line(struct mbox *box, size_t i)
 {
 	if (i == box->room) {
 		size_t room = box->room < 32 ? 32 : box->room + box->room / 2;
-		struct mbox_line *lines =
-			realloc(box->lines, room * sizeof(*box->lines));
+		struct mbox_line *lines = pages_grow(box->lines,
+			i * sizeof(*box->lines), room * sizeof(*box->lines));
 		if (!lines)
 			return NULL;
 		box->lines = lines;

@@ -132,6 +132,41 @@ Test(cache, directories_at_rest_are_not_read)
 	cr_assert_eq(digest_now(), digest_without_cache());
 }
 
+/* How many entries an open reads, which sees what one without the cache sees. */
+static int entries_read(void)
+{
+	uint64_t h = digest_now();
+	int n = entries;
+	cr_assert_eq(h, digest_without_cache());
+	return n;
+}
+
+/* A directory that has changed is read, one at rest is not: with a base name of both, a
+ * removal, a message that goes from one to the other. New has 34 messages of the 100.
+ */
+Test(cache, only_the_directory_that_changed_is_read)
+{
+	fill(100);
+	place_put("cur/1000.3.twin:2,S", "one\n");
+	place_put("cur/990.early", "one\n");
+	rest();
+	place_put("new/1000.3.twin", "two\n\n");
+	place_put("new/995.late", "three\n");
+	place_put("new/5000.last", "three\n");
+	int new = entries_read();
+	cr_expect(new >= 37 && new < 50, "%d", new);
+	rest();
+	place_put("cur/1000.3.tvin", "x\n");
+	int cur = entries_read();
+	cr_expect(cur >= 69 && cur < 80, "%d", cur);
+	rest();
+	cr_assert_eq(unlink("Maildir/new/1000.3.twin"), 0);
+	cr_expect_leq(entries_read(), new);
+	rest();
+	cr_assert_eq(rename("Maildir/new/995.late", "Maildir/cur/995.late:2,"), 0);
+	cr_expect_geq(entries_read(), 100);
+}
+
 /* Names that came from the cache, and one that is longer than all of them. */
 Test(cache, renamed_to_a_long_name)
 {

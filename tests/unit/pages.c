@@ -3,6 +3,8 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -90,6 +92,26 @@ Test(pages, text_stack_and_heap_stay_what_they_are)
 		cr_assert_eq(near[i], 'x');
 	free(after);
 	free(before);
+}
+
+/* Small, large, larger: what was there is kept, and free(3) takes all of them. */
+Test(pages, arrays_grow)
+{
+	unsigned char *p = NULL;
+	size_t used = 0;
+	for (size_t n = 1000; n < 20u << 20; n = n * 3 / 2) {
+		p = pages_grow(p, used, n);
+		cr_assert(p);
+		for (size_t i = 0; i < used; i += 97)
+			cr_assert_eq(
+				p[i], (unsigned char)(i % 251), "%zu of %zu", i, n);
+		for (size_t i = used; i < n; i++)
+			p[i] = (unsigned char)(i % 251);
+		used = n;
+	}
+	free(p);
+	cr_assert_null(pages_alloc(SIZE_MAX - 1));
+	cr_assert_eq(errno, ENOMEM);
 }
 
 /* An address that is in no program and no library. */

@@ -1,0 +1,107 @@
+/*
+ * maildir_merge: one snapshot of what was read and what is known from the cache. See
+ * maildir_cache.h.
+ *
+ * Runs as the mailbox owner. Both lists are in the snapshot's order, the known one as
+ * the cache was checked to be; whatever a lie in it brings into the snapshot is looked
+ * at when it is opened.
+ */
+#include "base/pages.h"
+#include "maildrop/maildir_cache.h"
+
+struct merge {
+	const struct maildir_known *known;
+	const struct listing *listing;
+	size_t at, hits; /* in known; of the messages that were read */
+	struct maildrop_message *out;
+	size_t n;
+	struct listing_key last; /* of what was put out last */
+};
+
+static struct listing_key key_of(
+	const struct listing *listing, const struct maildrop_message *message)
+{
+	return listing_key_of(listing_base(listing, message), message->id[0]);
+}
+
+/* A message that has the base name of the one before is flagged, and so is that one. */
+static void put_out(struct merge *m, const struct maildrop_message *message,
+	const struct listing_key *key)
+{
+	struct maildrop_message *to = &m->out[m->n];
+	*to = *message;
+	to->at &= ~(uint64_t)LISTING_DUPLICATE;
+	if (m->n > 0 && listing_compare_bases(&m->last, key) == 0) {
+		to[-1].at |= LISTING_DUPLICATE;
+		to->at |= LISTING_DUPLICATE;
+	}
+	m->last = *key;
+	m->n++;
+}
+
+static bool is_kept(const struct merge *m, const struct maildrop_message *message)
+{
+	return m->known->dirs & LISTING_SET(listing_dir(message));
+}
+
+/* The known messages up to the one of that key (NULL: all). Returns the one that is the
+ * same file, or NULL. */
+static const struct maildrop_message *put_known(
+	struct merge *m, const struct listing_key *end)
+{
+	for (; m->at < m->known->count; m->at++) {
+		const struct maildrop_message *message = &m->known->messages[m->at];
+		struct listing_key key = key_of(m->listing, message);
+		int c = end ? listing_compare(&key, end) : -1;
+		if (c == 0)
+			m->at++;
+		if (c >= 0)
+			return c == 0 ? message : NULL;
+		if (is_kept(m, message))
+			put_out(m, message, &key);
+	}
+	return NULL;
+}
+
+/* A file that is in both directories, because somebody is moving it, counts once; and
+ * what was seen is not the state at any moment. */
+static bool put_read(struct merge *m, struct maildrop_message *message)
+{
+	struct listing_key key = key_of(m->listing, message);
+	const struct maildrop_message *same = put_known(m, &key);
+	if (same) {
+		message->size = same->size;
+		message->stored = same->stored;
+		message->id[1] = same->id[1];
+		m->hits++;
+	}
+	put_out(m, message, &key);
+	return !same || !is_kept(m, same);
+}
+
+static size_t count_kept(const struct maildir_known *known)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < known->count; i++)
+		n += known->dirs >> listing_dir(&known->messages[i]) & 1;
+	return n;
+}
+
+int maildir_known_merge(struct maildir_known *known, struct listing *listing,
+	struct maildrop *drop, size_t *hits)
+{
+	struct merge m = { .known = known, .listing = listing };
+	size_t room = count_kept(known) + drop->count;
+	m.out = pages_alloc(room * sizeof(*m.out) + 1);
+	if (!m.out)
+		return -1;
+	for (size_t i = 0; i < drop->count; i++)
+		listing->complete &= put_read(&m, &drop->messages[i]);
+	(void)put_known(&m, NULL);
+	*hits = m.hits + (m.n - drop->count);
+	free(drop->messages);
+	drop->messages = m.out;
+	drop->count = m.n;
+	drop->room = room;
+	return 0;
+}
