@@ -13,7 +13,6 @@
 
 #include "base/io.h"
 #include "base/log.h"
-#include "base/pages.h"
 #include "gate/remote.h"
 #include "postern/fds.h"
 
@@ -21,8 +20,6 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <unistd.h>
-
-enum { HANDSHAKE_HEAP = 96 << 10 }; /* octets that a handshake allocates, about */
 
 /* In the order of preference. A key agreement on X25519 or P-256 and a certificate of
  * RSA-2048 are of 128 bits at most: AES-256 adds nothing but time, half as much again.
@@ -171,21 +168,9 @@ static int handshake(struct stream *s, int64_t deadline)
 	}
 }
 
-/* A stranger who never speaks TLS does not pay for it. */
-static void expect_handshake(void)
-{
-	static void (*const libraries[])(void) = {
-		(void (*)(void))SSL_new,	 /* libssl */
-		(void (*)(void))ERR_clear_error, /* libcrypto */
-	};
-	pages_text(libraries, 2);
-	pages_heap(HANDSHAKE_HEAP);
-}
-
 int tls_accept(
 	const struct tls *tls, struct stream *s, bool ask_certificate, int64_t deadline)
 {
-	expect_handshake();
 	SSL *ssl = SSL_new(tls->ctx);
 	if (!ssl || SSL_set_fd(ssl, s->fd) != 1) {
 		SSL_free(ssl);

@@ -11,7 +11,6 @@
 #include "base/die.h"
 #include "base/fdtab.h"
 #include "base/log.h"
-#include "base/pages.h"
 #include "ipc/fdpass.h"
 #include "ipc/msg.h"
 #include "postern/fds.h"
@@ -21,8 +20,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum { STACK_NEAR = 8 << 10 }; /* octets that a child will soon have touched */
 
 int loop_report(const struct report *what)
 {
@@ -58,10 +55,6 @@ void loop_close(const int *fds, size_t n)
 
 static _Noreturn void become_child(struct warm *w, const int *fds)
 {
-	static void (*const program_and_libc[])(
-		void) = { (void (*)(void))loop_default_signals, (void (*)(void))free };
-	pages_text(program_and_libc, 2);
-	pages_stack(STACK_NEAR);
 	loop_default_signals();
 	_exit(w->work->child(w->work->self, fds));
 }
