@@ -4,8 +4,8 @@
  *
  * Runs as: root; without root as whoever started posternd (PAM is then refused).
  * Warm parent: reads no peer's octet, sees facts and descriptors from the master
- * only. The children: one claim after the other (attempt.c); a stranger's claim, and
- * one that PAM is asked about, has a child of its own.
+ * only. The children: one claim after the other (attempt.c); a stranger's claim has a
+ * child of its own, and whoever gave PAM's modules a password serves nobody else.
  * Holds: include/postern/fds.h. Files it opens as root: the account databases with
  * their key files, what PAM's modules and nsswitch.conf(5) name; nothing else.
  *

@@ -57,8 +57,8 @@ struct claim {
 	struct identity identity;
 	int lifeline;	    /* of a PAM session (vigil.h), for the session; or -1 */
 	const char *reason; /* a stable word of postern-log(7) */
-	/* A library that leaves things behind was at work: PAM's modules, libidn. The
-	 * process takes no claim after this one. */
+	/* A library that leaves things behind was at work on a secret: PAM's modules,
+	 * libidn. The process takes no claim after this one. */
 	bool soiled;
 	bool worked; /* a password has been hashed in this attempt */
 	bool logged; /* the refusal is in the log already */

@@ -145,7 +145,6 @@ enum source_result talk_open(struct talk *talk, const char *service,
 			.connection = claim->facts->connection },
 	};
 	struct pam_conv conv = { .conv = converse, .appdata_ptr = &talk->conversation };
-	claim->soiled = true;
 	int code = pam_start(service, claim->name, &conv, &talk->pam);
 	if (code != PAM_SUCCESS)
 		return fault(talk, "pam_start failed");
@@ -166,6 +165,7 @@ void talk_close(struct talk *talk, enum source_result result)
 enum source_result talk_authenticate(struct talk *talk)
 {
 	/* Without the flag an account without a password is open to any. */
+	talk->claim->soiled = true;
 	int code = pam_authenticate(talk->pam, PAM_DISALLOW_NULL_AUTHTOK);
 	if (code == PAM_SUCCESS && talk->conversation.asked == 0)
 		return fault(talk, "success without any password asked for");
@@ -175,6 +175,9 @@ enum source_result talk_authenticate(struct talk *talk)
 enum source_result talk_account(struct talk *talk)
 {
 	int code = pam_acct_mgmt(talk->pam, PAM_DISALLOW_NULL_AUTHTOK);
+	/* What lets nobody in, or wanted a password, need not be understood. */
+	if (code != PAM_SUCCESS || talk->conversation.asked > 0)
+		talk->claim->soiled = true;
 	/* Said of the account by modules like pam_nologin: no password was wrong. */
 	return code == PAM_AUTH_ERR ? source_refuse(talk->claim, "denied")
 				    : judge(talk, code);

@@ -66,6 +66,7 @@ enum source_result vigil_begin(struct talk *talk, struct claim *claim)
 	unsigned char opened = 0;
 	if (pipe2(life, O_CLOEXEC) < 0 || pipe2(told, O_CLOEXEC) < 0)
 		return fault(claim, "pipe");
+	claim->soiled = true;
 	pid_t pid = fork();
 	if (pid < 0)
 		return fault(claim, "fork");

@@ -80,6 +80,18 @@ class Auth(hold.Parent):
         verdict.close()
         return code
 
+    def serve(self, claim, code=EXIT_DONE, **facts):
+        """Has a claim decided; the pid of the process that did."""
+        number, verdict = self.attempt(claim, **facts)
+        pid = self.expect(hold.REPORT_STARTED, number).pid
+        self.expect_end(number, code)
+        verdict.close()
+        if code == EXIT_DONE:
+            _, fds = hold.receive(self.session, 4)
+            for fd in fds:
+                os.close(fd)
+        return pid
+
     def refused(self, reason, *claims, **facts):
         code = self.decide(*claims, **facts)
         assert code == EXIT_REFUSED, (code, self.log())
@@ -663,6 +675,25 @@ def pam_remembered_until_the_password_changes():
         auth.accepted(hold.login("joe", "pass word"))
 
 
+def pam_processes():
+    """Whoever gave a module a password serves nobody else; remembered logins, of which
+    account management is all that PAM is asked, share a process without one in it."""
+    secret = b"pass word"
+    joe = hold.login("joe", secret)
+    with Auth([pam_source()], root=True, remember_seconds=300) as auth:
+        first = auth.serve(joe)
+        worker = auth.serve(joe)
+        assert worker != first and not os.path.exists(f"/proc/{first}")
+        assert auth.serve(joe) == worker
+        for where, octets in hold.writable(worker):
+            assert octets.find(secret) < 0, where
+        assert auth.serve(hold.login("expired", secret), EXIT_REFUSED) == worker
+        assert not os.path.exists(f"/proc/{worker}")
+        other = auth.serve(joe)
+        assert auth.serve(hold.login("joe", "wrong"), EXIT_REFUSED) == other
+        assert auth.serve(joe) != other
+
+
 def pam_session():
     """Opened before the identity goes off, closed when its lifeline is gone."""
     record = os.path.join(os.environ[INSIDE], "sessions")
@@ -726,5 +757,5 @@ if __name__ == "__main__":
         hold.run([pam_unix, pam_home, pam_talk, pam_delay,
                   pam_blocked_module_blocks_nobody_else, pam_and_virtual,
                   pam_with_a_record, pam_remembered_until_the_password_changes,
-                  pam_session])
+                  pam_processes, pam_session])
     hold.run(globals())

@@ -1,7 +1,6 @@
 """postern-auth, held by its descriptors: which claims share a process, and what is left
 of one when the next comes."""
 import os
-import re
 import signal
 
 import hold
@@ -14,16 +13,7 @@ WORKERS_MAX, WORKERS_WORKS = 64, 64  # src/warm/workers.h
 
 
 def serve(auth, claim=GOOD, code=EXIT_DONE, **facts):
-    """The pid of the process that decided a claim."""
-    number, verdict = auth.attempt(claim, **facts)
-    pid = auth.expect(hold.REPORT_STARTED, number).pid
-    auth.expect_end(number, code)
-    verdict.close()
-    if code == EXIT_DONE:
-        _, fds = hold.receive(auth.session, 4)
-        for fd in fds:
-            os.close(fd)
-    return pid
+    return auth.serve(claim, code, **facts)
 
 
 def is_gone(pid):
@@ -117,16 +107,6 @@ def test_another_database_in_its_place(users):
         assert opened == users.database, opened
 
 
-def writable(pid):
-    """All that a process has in memory that it can write."""
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
-        for line in maps:
-            start, end, rights = re.match(r"(\w+)-(\w+) (\S+)", line).groups()
-            if rights.startswith("rw"):
-                memory.seek(int(start, 16))
-                yield line, memory.read(int(end, 16) - int(start, 16))
-
-
 @with_users
 def test_nothing_of_a_claim_is_left(users):
     if os.getuid() != 0 or hold.sanitized():
@@ -142,7 +122,7 @@ def test_nothing_of_a_claim_is_left(users):
         # Its five, its channel, and of the database the file, its log and its index.
         assert set(hold.descriptors(pid)) == {0, 1, 2, 3, 4, 8, 9, 10, 11}, \
             hold.descriptors(pid)
-        for where, octets in writable(pid):
+        for where, octets in hold.writable(pid):
             for secret in secrets:
                 at = octets.find(secret)
                 assert at < 0, (where, octets[max(at - 100, 0):at + 60])

@@ -495,6 +495,16 @@ class Parent:
         sys.stderr.write("log of %s:\n%s\n" % (self.path, self.log()))
 
 
+def writable(pid):
+    """All that a process has in memory that it can write."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
+        for line in maps:
+            start, end, rights = re.match(r"(\w+)-(\w+) (\S+)", line).groups()
+            if rights.startswith("rw"):
+                memory.seek(int(start, 16))
+                yield line, memory.read(int(end, 16) - int(start, 16))
+
+
 def descriptors(pid):
     """What a live process holds: {number: target}."""
     table = {}
