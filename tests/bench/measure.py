@@ -5,6 +5,7 @@ Servers take turns within each round, so that what disturbs the machine disturbs
 them; figures are medians over the rounds, ratios are made within a round.
 """
 
+import functools
 import json
 import os
 import statistics
@@ -13,7 +14,7 @@ import tempfile
 import threading
 
 from peers import PASSWORD
-from server import BUILD
+from server import BUILD, INSIDE
 
 LOAD = os.path.join(BUILD, "tests/bench/load")
 PATIENCE = 600  # seconds that one measurement may take
@@ -24,8 +25,11 @@ class Refused(Exception):
     """The load generator ended with an error: a wrong answer, or none."""
 
 
+@functools.cache
 def accounts_file(names):
-    f = tempfile.NamedTemporaryFile("w", prefix="accounts-", delete=False)
+    """One for each set of names, in the directory that goes with the namespaces."""
+    f = tempfile.NamedTemporaryFile("w", prefix="accounts-", delete=False,
+                                    dir=os.environ[INSIDE])
     with f:
         f.write("".join(f"{name} {PASSWORD}\n" for name in names))
     return f.name
@@ -34,7 +38,7 @@ def accounts_file(names):
 def command_line(action, server, how, clients, count, names):
     port = server.plain_port if how in ("plain", "stls") else server.tls_port
     return [LOAD, action, "127.0.0.1", str(port), how, str(clients), str(count),
-            accounts_file(names)]
+            accounts_file(tuple(names))]
 
 
 def load(action, server, how, clients, count, names):

@@ -36,7 +36,11 @@ static void peer_tls(
 		errx(1, "SSL_new");
 	if (target->resume && session && *session)
 		SSL_set_session(peer->ssl, *session);
-	if (SSL_connect(peer->ssl) != 1)
+	int done;
+	do
+		done = SSL_connect(peer->ssl);
+	while (done < 0 && errno == EINTR);
+	if (done != 1)
 		errx(1, "TLS handshake failed");
 }
 
@@ -139,10 +143,14 @@ static void peer_fill(struct peer *peer)
 		peer->held -= peer->at;
 		peer->at = 0;
 	}
+	char *to = peer->buffer + peer->held;
 	size_t room = PEER_BUFFER - peer->held;
-	ssize_t got =
-		peer->ssl ? SSL_read(peer->ssl, peer->buffer + peer->held, (int)room)
-			  : read(peer->fd, peer->buffer + peer->held, room);
+	ssize_t got;
+	/* A time limit on a socket makes a stop (SIGSTOP) an error. */
+	do
+		got = peer->ssl ? SSL_read(peer->ssl, to, (int)room)
+				: read(peer->fd, to, room);
+	while (got < 0 && errno == EINTR);
 	if (got <= 0)
 		errx(1, got < 0 && errno == EAGAIN ? "the server said nothing for long"
 						   : "the server ended the connection");
