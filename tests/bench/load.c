@@ -308,6 +308,8 @@ int main(int argc, char **argv)
 	target.resume = strcmp(tls, "resumed") == 0;
 	if (target.tls != PEER_PLAIN)
 		target.context = peer_context();
+	/* A QUIT may rewrite a large mbox; a log-in is there at once or never. */
+	target.patience = strcmp(action, "login") == 0 ? 20 : 300;
 	clients = number(argv[5], CLIENTS_MAX);
 	count = number(argv[6], COUNT_MAX);
 	read_accounts(argv[7]);

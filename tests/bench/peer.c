@@ -16,8 +16,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { PATIENCE_SECONDS = 300 }; /* for an answer; a QUIT may rewrite a large mbox */
-
 SSL_CTX *peer_context(void)
 {
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
@@ -66,7 +64,7 @@ static void peer_connect(struct peer *peer, const struct peer_target *target)
 	if (peer->fd < 0)
 		err(1, "socket");
 	/* popa3d's queue of five connections loses some, which then wait for ever. */
-	struct timeval patience = { .tv_sec = PATIENCE_SECONDS };
+	struct timeval patience = { .tv_sec = target->patience };
 	setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	if (peer->source)

@@ -19,6 +19,7 @@ struct peer_target {
 	enum peer_tls tls;
 	bool resume; /* TLS: the session of the connection before */
 	SSL_CTX *context;
+	int patience; /* seconds, for an answer */
 };
 
 enum { PEER_BUFFER = 256 * 1024 };
