@@ -8,7 +8,8 @@
  * their number. Actions:
  *   login     COUNT logins (connect, USER, PASS, STAT, QUIT), CLIENTS at a time
  *   retr      one session: RETR of COUNT messages (from the first on, and again), one
- *             at a time
+ *             at a time, for at most 20 seconds
+ *   download  the same, however long it takes
  *   pipeline  the same with up to CLIENTS commands under way
  *   open      one login; the time to PASS, STAT, UIDL, LIST
  *   quit      one login; DELE of every second message (pipelined); the time of QUIT, to
@@ -34,7 +35,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ACCOUNTS_MAX = 4096, CLIENTS_MAX = 256, COUNT_MAX = 1000000 };
+enum {
+	ACCOUNTS_MAX = 4096,
+	CLIENTS_MAX = 256,
+	COUNT_MAX = 1000000,
+};
 
 struct account {
 	char user[128], password[128];
@@ -46,6 +51,7 @@ static struct peer_target target;
 static unsigned clients, count;
 static atomic_uint next_login, resumed;
 static double *latencies;
+static double retrieve_seconds = 20;
 
 static double now(void)
 {
@@ -152,12 +158,16 @@ static void end(struct peer *peer)
 	peer_close(peer);
 }
 
-/* Keeps up to `window` RETRs under way; a window's commands go in one write. */
-static uint64_t retrieve(struct peer *peer, unsigned messages, unsigned window)
+/* Keeps up to `window` RETRs under way; a window's commands go in one write. Ends at
+ * count, or, of a server that is slow at it, when it has taken long enough. */
+static uint64_t retrieve(
+	struct peer *peer, unsigned messages, unsigned window, unsigned *done)
 {
 	uint64_t octets = 0;
+	unsigned i = 0;
+	double end = now() + retrieve_seconds;
 	char commands[32 * CLIENTS_MAX];
-	for (unsigned i = 0; i < count;) {
+	while (i < count && now() < end) {
 		size_t n = 0;
 		unsigned first = i;
 		for (; i < count && i - first < window; i++)
@@ -167,6 +177,7 @@ static uint64_t retrieve(struct peer *peer, unsigned messages, unsigned window)
 		for (unsigned k = first; k < i; k++)
 			octets += peer_multiline(peer);
 	}
+	*done = i;
 	return octets;
 }
 
@@ -176,15 +187,16 @@ static void retr(unsigned window)
 	unsigned messages = begin(peer);
 	if (messages == 0)
 		errx(1, "there is no message");
+	unsigned done;
 	double start = now();
-	uint64_t octets = retrieve(peer, messages, window);
+	uint64_t octets = retrieve(peer, messages, window, &done);
 	double seconds = now() - start;
 	end(peer);
 	free(peer);
 	printf("{\"messages\": %llu, \"octets\": %llu, \"seconds\": %.6f, "
 	       "\"mb_per_second\": %.3f, \"messages_per_second\": %.1f}\n",
-		(unsigned long long)count, (unsigned long long)octets, seconds,
-		(double)octets / 1e6 / seconds, count / seconds);
+		(unsigned long long)done, (unsigned long long)octets, seconds,
+		(double)octets / 1e6 / seconds, done / seconds);
 }
 
 static double timed(struct peer *peer, const char *command, bool multiline)
@@ -318,6 +330,8 @@ int main(int argc, char **argv)
 		login();
 	else if (strcmp(action, "retr") == 0)
 		retr(1);
+	else if (strcmp(action, "download") == 0)
+		retrieve_seconds = 1e9, retr(1);
 	else if (strcmp(action, "pipeline") == 0)
 		retr(clients);
 	else if (strcmp(action, "open") == 0)

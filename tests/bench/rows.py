@@ -259,7 +259,7 @@ class Download:
     def __enter__(self):
         from measure import command_line
         self.process = subprocess.Popen(
-            command_line("retr", self.server, "plain", 1, 1000, [BIG]),
+            command_line("download", self.server, "plain", 1, 1000, [BIG]),
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(0.2)  # it has logged in and fetches
         return self
