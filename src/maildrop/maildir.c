@@ -32,7 +32,7 @@ static int take_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
 	struct maildir *maildir = drop->own;
 	struct listing *listing = &maildir->listing;
 	struct maildir_known known;
-	size_t hits;
+	size_t hits = 0;
 	if (listing_take_stamps(listing) < 0)
 		return maildrop_fail(fault, "read directory", drop->path);
 	maildir_cache_load(listing, drop, &known);

@@ -31,7 +31,7 @@ Test(pages, no_memory)
 	cr_assert_null(pages_alloc(SIZE_MAX - 1));
 	cr_assert_eq(errno, ENOMEM);
 	errno = 0;
-	cr_assert_null(pages_grow(p, 1, SIZE_MAX / 2));
+	cr_assert_null(pages_grow(p, 1, SIZE_MAX - 1));
 	cr_assert_eq(errno, ENOMEM);
 	cr_assert_eq(*p, 7, "as it was");
 	free(p);
