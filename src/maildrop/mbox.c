@@ -6,7 +6,8 @@
  * take (mbox_lock.c) and lets go of them: delivery goes on during the session.
  * What is appended is no part of the snapshot. Any other change is found out by
  * the file's size and times, the octets at the snapshot's end and the "From "
- * lines: ESTALE, and nothing is served or deleted. Commit: mbox_commit.c.
+ * lines around what is asked for (a commit: all of them): ESTALE, and nothing is
+ * served or deleted. Commit: mbox_commit.c.
  *
  * A link, a directory, a device or a FIFO is no mbox; neither is a file that does
  * not begin with a "From " line. A missing file is an empty maildrop.
@@ -249,7 +250,8 @@ int mbox_check_line(struct maildrop *drop, size_t i)
 	       mbox_line_sum(span_of(data, want)) == box->lines[i].sum;
 }
 
-static int check_all(struct maildrop *drop, const struct stat *now, bool all)
+static int check_places(
+	struct maildrop *drop, const struct stat *now, size_t first, size_t end)
 {
 	struct mbox *box = drop->own;
 	uint64_t tail;
@@ -260,11 +262,7 @@ static int check_all(struct maildrop *drop, const struct stat *now, bool all)
 		return errno == EAGAIN ? 0 : -1;
 	if (tail != box->tail)
 		return 0;
-	/* Not an append: then who knows what else changed. */
-	if (now->st_size == box->seen.st_size &&
-		!same_time(now->st_mtim, box->seen.st_mtim))
-		all = true;
-	for (size_t i = 0; all && i < drop->count; i++) {
+	for (size_t i = first; i < end && i < drop->count; i++) {
 		int same = mbox_check_line(drop, i);
 		if (same <= 0)
 			return same;
@@ -272,7 +270,8 @@ static int check_all(struct maildrop *drop, const struct stat *now, bool all)
 	return 1;
 }
 
-int mbox_verify(struct maildrop *drop, bool all, struct maildrop_fault *fault)
+int mbox_verify(
+	struct maildrop *drop, size_t first, size_t end, struct maildrop_fault *fault)
 {
 	struct mbox *box = drop->own;
 	struct stat now;
@@ -281,13 +280,12 @@ int mbox_verify(struct maildrop *drop, bool all, struct maildrop_fault *fault)
 		return maildrop_fail(fault, "stat", drop->path);
 	if (untouched(&now, &box->seen))
 		return 0;
-	int same = check_all(drop, &now, all);
+	int same = check_places(drop, &now, first, end);
 	if (same < 0)
 		return maildrop_fail(fault, "read", drop->path);
 	if (!same)
 		return refuse(drop, fault, ESTALE,
 			"changed by another program during the session");
-	box->seen = now;
 	return 0;
 }
 
@@ -297,7 +295,7 @@ static int body_open(struct maildrop *drop, size_t i, struct maildrop_body *body
 	struct mbox *box = drop->own;
 	const struct maildrop_message *message = &drop->messages[i];
 
-	if (mbox_verify(drop, false, fault) < 0)
+	if (mbox_verify(drop, i, i + 2, fault) < 0)
 		return -1;
 	*body = (struct maildrop_body){ .fd = box->fd,
 		.offset = message->at,

@@ -28,7 +28,7 @@ struct mbox {
 	bool fresh;	  /* something was read that the cache did not know */
 	uint64_t end;	  /* of the snapshot: octets of the file at open */
 	uint64_t tail;	  /* hash of the snapshot's last MBOX_TAIL_SEEN octets */
-	struct stat seen; /* the file as it last was found to agree with it */
+	struct stat seen; /* the file as it was then */
 	struct journal_place journal;
 	struct mbox_tuning tuning;
 	struct mbox_line *lines; /* one for each message */
@@ -45,12 +45,13 @@ uint64_t mbox_line_sum(struct span line);
 int mbox_tail_sum(int fd, uint64_t end, uint64_t *sum);
 
 /*
- * Is the snapshot still what the file holds? Asks the file only when its times
- * or its size say that it may not be. Growth is no change. Returns 0, or -1 with
- * errno ESTALE and *fault. all: looks at every "From " line, not at the end
- * only.
+ * Do messages first to end - 1 still have the places that the snapshot gave them? Asks
+ * the file only when its times or its size say that they may not: for its end, and for
+ * the "From " lines of these messages. Growth is no change. Returns 0, or -1 with errno
+ * ESTALE and *fault.
  */
-int mbox_verify(struct maildrop *drop, bool all, struct maildrop_fault *fault);
+int mbox_verify(
+	struct maildrop *drop, size_t first, size_t end, struct maildrop_fault *fault);
 
 /* Message i's "From " line: 1: it still stands there; 0: not; -1 with errno. */
 int mbox_check_line(struct maildrop *drop, size_t i);

@@ -6,10 +6,10 @@
  *   5 hash of the last octets (mbox_tail_sum())
  *
  * All equal: nothing is read. More octets than then: when the last octets of then
- * and some of the "From " lines, the last one among them, still stand where they
- * were, mail was appended; only the last message and what is behind it are read. The
- * last one again, because what follows decides where it ends. Anything else: the cache
- * is of no use.
+ * and every "From " line still stand where they were, mail was appended; only the last
+ * message and what is behind it are read. The last one again, because what follows
+ * decides where it ends. Anything else: the cache is of no use. (Not some of the lines:
+ * a program that notes one message as read and its neighbour as new moves one line.)
  *
  * A program that changes octets without moving any (a flag in a Status field) and lets
  * the file grow goes unnoticed: the cached sizes stay true, the unique-ids don't
@@ -26,8 +26,6 @@
 #include <errno.h>
 
 enum { KEY_DEVICE, KEY_INODE, KEY_SIZE, KEY_MTIME, KEY_CTIME, KEY_TAIL };
-
-enum { SAMPLES = 64 }; /* "From " lines that are looked at when the file has grown */
 
 static uint64_t nanoseconds(struct timespec t)
 {
@@ -59,10 +57,8 @@ static bool is_sound(
 
 static bool same_lines(struct maildrop *drop)
 {
-	size_t step = drop->count / SAMPLES + 1;
-
-	for (size_t i = drop->count; i > 0; i = i > step ? i - step : 0)
-		if (mbox_check_line(drop, i - 1) != 1)
+	for (size_t i = drop->count; i-- > 0;)
+		if (mbox_check_line(drop, i) != 1)
 			return false;
 	return true;
 }

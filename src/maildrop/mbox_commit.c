@@ -81,7 +81,7 @@ static int check_name(struct maildrop *drop, struct maildrop_fault *fault)
 
 static int commit_locked(struct maildrop *drop, struct maildrop_fault *fault)
 {
-	if (check_name(drop, fault) < 0 || mbox_verify(drop, true, fault) < 0)
+	if (check_name(drop, fault) < 0 || mbox_verify(drop, 0, drop->count, fault) < 0)
 		return -1;
 	if (rewrite(drop, fault) < 0)
 		return -1;

@@ -3,6 +3,8 @@
  */
 #include "unit/box.h"
 
+#include "maildrop/mbox.h"
+
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -54,6 +56,21 @@ void box_put(const char *text)
 void box_append(const char *text)
 {
 	box_put_n(text, strlen(text), O_APPEND);
+}
+
+void box_put_many(int place, bool turned)
+{
+	char *text;
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
+	cr_assert(out);
+	for (int i = 0; i < BOX_MANY; i++)
+		fprintf(out, DATED "Number: %d\nStatus: %s\n\ntext\n%*s\n", i,
+			i == place + turned ? "RO" : "O",
+			i == BOX_MANY - 1 ? MBOX_TAIL_SEEN + 1000 : 1, "x\n");
+	cr_assert_eq(fclose(out), 0);
+	box_put_n(text, n, O_TRUNC);
+	free(text);
 }
 
 char *box_get(size_t *n)

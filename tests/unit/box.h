@@ -30,6 +30,11 @@ void box_append(const char *text);
 char *box_get(size_t *n);
 void box_expect(const char *text);
 
+/* Writes one of BOX_MANY messages, the last of them large; the two from place on are
+ * noted as read and new, or (turned) as new and read: only the second one moves. */
+enum { BOX_MANY = 300 };
+void box_put_many(int place, bool turned);
+
 struct maildrop *box_open(void);
 
 /* errno when it can't be opened, 0 when it can. */

@@ -78,6 +78,17 @@ Test(mbox_caches, cache)
 	cr_expect(expect_same_as_cold("grown from nothing"));
 }
 
+Test(mbox_caches, moved_in_the_middle)
+{
+	for (int place = 0; place < BOX_MANY - 1; place += 7) {
+		box_put_many(place, false);
+		maildrop_close(box_open());
+		box_put_many(place, true);
+		box_append(NEW);
+		cr_expect(expect_same_as_cold("one longer, the next one shorter"));
+	}
+}
+
 Test(mbox_caches, cache_after_commit)
 {
 	static const char *const marks[] = { "x---", "--x-", "---x", "xx-x", "xxxx" };

@@ -44,6 +44,23 @@ Test(mbox_outside, outside_changes)
 	}
 }
 
+/* What one message gained its neighbour lost, and mail came: the end stands where it
+ * stood. */
+Test(mbox_outside, moved_in_the_middle)
+{
+	box_put_many(100, false);
+	struct maildrop *drop = box_open();
+	box_put_many(100, true);
+	box_append(NEW);
+	cr_expect_eq(box_body_error(drop, 99), 0, "where it was");
+	cr_expect_eq(box_body_error(drop, 100), ESTALE, "longer than it was");
+	cr_expect_eq(box_body_error(drop, 101), ESTALE, "moved");
+	cr_expect_eq(box_body_error(drop, 102), 0, "where it was");
+	maildrop_mark(drop, 5, true);
+	cr_expect_eq(box_commit_error(drop), ESTALE);
+	maildrop_close(drop);
+}
+
 Test(mbox_outside, replaced)
 {
 	char other[160];
