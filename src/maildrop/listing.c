@@ -188,9 +188,6 @@ static bool is_message(int dir, const struct dirent *entry, size_t n)
 	       S_ISREG(st.st_mode);
 }
 
-/* What is done with each file that is a message. 0, or -1 with errno. */
-typedef int listing_fn(void *self, int dir, const char *name, size_t n, uint64_t inode);
-
 static int read_entries(DIR *stream, int which, listing_fn *each, void *self)
 {
 	const struct dirent *entry;

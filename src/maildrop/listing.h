@@ -81,7 +81,11 @@ struct listing_key {
 	uint64_t inode;
 };
 
+/* Of a file with that base name; and of a message, whose base name is listing's. The
+ * key borrows the base name. */
 struct listing_key listing_key_of(struct span base, uint64_t inode);
+struct listing_key listing_key(
+	const struct listing *listing, const struct maildrop_message *message);
 
 /* < 0, 0, > 0: by time and base name alone; and by inode too. */
 int listing_compare_bases(const struct listing_key *a, const struct listing_key *b);

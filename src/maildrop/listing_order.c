@@ -33,6 +33,12 @@ struct listing_key listing_key_of(struct span base, uint64_t inode)
 	return key;
 }
 
+struct listing_key listing_key(
+	const struct listing *listing, const struct maildrop_message *message)
+{
+	return listing_key_of(listing_base(listing, message), message->id[0]);
+}
+
 static int compare_numbers(uint64_t a, uint64_t b)
 {
 	return a < b ? -1 : a > b;
@@ -150,12 +156,6 @@ static size_t arrange(struct maildrop_message *to, const struct maildrop_message
 	return count;
 }
 
-static struct listing_key key_of(
-	const struct listing *listing, const struct maildrop_message *message)
-{
-	return listing_key_of(listing_base(listing, message), message->id[0]);
-}
-
 static void order(const struct listing *listing, const struct maildrop *drop,
 	struct move *moves, struct timed *a, struct timed *b)
 {
@@ -167,8 +167,8 @@ static void order(const struct listing *listing, const struct maildrop *drop,
 	const struct timed *sorted = radix_sort(a, b, n);
 	for (size_t i = 0; i < n; i++) {
 		uint32_t from = sorted[i].from;
-		moves[i] =
-			(struct move){ key_of(listing, &drop->messages[from]), from };
+		moves[i] = (struct move){ listing_key(listing, &drop->messages[from]),
+			from };
 	}
 	sort_seconds(moves, n);
 }

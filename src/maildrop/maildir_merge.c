@@ -18,12 +18,6 @@ struct merge {
 	struct listing_key last; /* of what was put out last */
 };
 
-static struct listing_key key_of(
-	const struct listing *listing, const struct maildrop_message *message)
-{
-	return listing_key_of(listing_base(listing, message), message->id[0]);
-}
-
 /* A message that has the base name of the one before is flagged, and so is that one. */
 static void put_out(struct merge *m, const struct maildrop_message *message,
 	const struct listing_key *key)
@@ -51,7 +45,7 @@ static const struct maildrop_message *put_known(
 {
 	for (; m->at < m->known->count; m->at++) {
 		const struct maildrop_message *message = &m->known->messages[m->at];
-		struct listing_key key = key_of(m->listing, message);
+		struct listing_key key = listing_key(m->listing, message);
 		int c = end ? listing_compare(&key, end) : -1;
 		if (c == 0)
 			m->at++;
@@ -67,7 +61,7 @@ static const struct maildrop_message *put_known(
  * what was seen is not the state at any moment. */
 static bool put_read(struct merge *m, struct maildrop_message *message)
 {
-	struct listing_key key = key_of(m->listing, message);
+	struct listing_key key = listing_key(m->listing, message);
 	const struct maildrop_message *same = put_known(m, &key);
 	if (same) {
 		message->size = same->size;
