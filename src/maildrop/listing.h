@@ -133,8 +133,8 @@ int listing_read_dir(struct listing *listing, int which, listing_fn *each, void 
 int listing_read(struct listing *listing, struct maildrop *drop, unsigned *known,
 	struct maildrop_fault *fault);
 
-/* Puts the messages in order, flags those with the same base name, and makes one of
- * those that have the inode in common too. 0, or -1 with errno. */
+/* Puts the messages in order, and makes one of those that have base name and inode in
+ * common. 0, or -1 with errno. */
 int listing_sort(struct listing *listing, struct maildrop *drop);
 
 /*

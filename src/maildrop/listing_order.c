@@ -134,25 +134,15 @@ static bool same_file(const struct move *a, const struct move *b)
 	return listing_compare(&a->key, &b->key) == 0;
 }
 
-/* Moves the messages into order; a file that was seen twice counts once; those that
- * share a base name are flagged. Returns how many there are. */
+/* Moves the messages into order; a file that was seen twice counts once. Returns how
+ * many there are. */
 static size_t arrange(struct maildrop_message *to, const struct maildrop_message *from,
 	const struct move *moves, size_t n)
 {
 	size_t count = 0;
-	for (size_t i = 0; i < n; i++) {
-		bool alone = i == 0 || listing_compare_bases(
-					       &moves[i - 1].key, &moves[i].key) != 0;
-		if (!alone && same_file(&moves[i - 1], &moves[i]))
-			continue;
-		to[count] = from[moves[i].from];
-		to[count].at &= ~(uint64_t)LISTING_DUPLICATE;
-		if (!alone) {
-			to[count - 1].at |= LISTING_DUPLICATE;
-			to[count].at |= LISTING_DUPLICATE;
-		}
-		count++;
-	}
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || !same_file(&moves[i - 1], &moves[i]))
+			to[count++] = from[moves[i].from];
 	return count;
 }
 

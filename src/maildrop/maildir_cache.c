@@ -33,7 +33,7 @@ static bool is_name(const char *name, size_t n)
 
 /*
  * Cuts the text into the messages' names, which must be in order. A message that
- * another one has the base name of is flagged, as listing_sort() does.
+ * another one has the base name of is flagged, as maildir_known_merge() does.
  */
 static bool adopt_names(struct maildrop *drop, const struct cache *cache)
 {
