@@ -46,7 +46,8 @@ void maildir_cache_load(
 /*
  * Puts the messages of known->dirs between those that were read of the other
  * directories, which are in order, gives these their sizes, and flags those that share
- * a base name. Returns 0, or -1 with errno; in *hits how many were known.
+ * a base name. When no directory was read, drop gets the known messages as they are.
+ * Returns 0, or -1 with errno; in *hits how many were known.
  */
 int maildir_known_merge(struct maildir_known *known, struct listing *listing,
 	struct maildrop *drop, size_t *hits);

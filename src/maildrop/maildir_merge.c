@@ -81,10 +81,24 @@ static size_t count_kept(const struct maildir_known *known)
 	return n;
 }
 
+/* No directory was read: what is known is the snapshot, in order and flagged. */
+static void hand_over(struct maildir_known *known, struct maildrop *drop)
+{
+	free(drop->messages);
+	drop->messages = known->messages;
+	drop->count = drop->room = known->count;
+	known->messages = NULL;
+}
+
 int maildir_known_merge(struct maildir_known *known, struct listing *listing,
 	struct maildrop *drop, size_t *hits)
 {
 	struct merge m = { .known = known, .listing = listing };
+	if (known->dirs == LISTING_ALL) {
+		hand_over(known, drop);
+		*hits = known->count;
+		return 0;
+	}
 	size_t room = count_kept(known) + drop->count;
 	m.out = pages_alloc(room * sizeof(*m.out) + 1);
 	if (!m.out)
