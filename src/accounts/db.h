@@ -17,12 +17,16 @@
 
 #include <sqlite3.h>
 
-enum { STORE_PATH_MAX = 4095, STORE_FILES = 3 };
+enum { STORE_PATH_MAX = 4095 };
 
-/* A file that SQLite has open: the database, its write-ahead log, the log's index. Both
- * 0: it was not there. */
+/* A file that SQLite has open. Both 0: it was not there. */
 struct store_file {
 	uint64_t device, inode;
+};
+
+/* The write-ahead log, which SQLite makes when it opens the database, and its index. */
+struct store_log {
+	struct store_file wal, shm;
 };
 
 struct store {
@@ -34,8 +38,9 @@ struct store {
 	/* the directory, locked (see turn.c), or -1: while the handle reads alone,
 	 * during a transaction */
 	int alone, queue;
-	unsigned depth;			      /* transactions begun and not ended */
-	struct store_file files[STORE_FILES]; /* as they were opened */
+	unsigned depth;		/* transactions begun and not ended */
+	struct store_file file; /* noted before it was opened: never a later one */
+	struct store_log log;	/* noted behind that */
 	char path[STORE_PATH_MAX + 1];
 	char fault[STORE_FAULT_MAX];
 };
@@ -46,12 +51,12 @@ int store_fail(struct store *store, int code, const char *text);
 /* The same for SQLite's last error, translated. Returns -1. */
 int store_fail_db(struct store *store, int rc);
 
-/* May the database's file be trusted? Nobody but its owner may write it, and that is
- * root or we. 0, or -1. */
-int store_check_file(struct store *store);
+/* May the file that has the database's name now be trusted? Nobody but its owner may
+ * write it, and that is root or we. 0, and *file is which one that is; or -1. */
+int store_check_file(struct store *store, struct store_file *file);
 
-/* Notes which files the names of the database stand for now. */
-void store_note_files(const struct store *store, struct store_file files[STORE_FILES]);
+/* Notes which files have the names of the log and its index now. */
+void store_note_log(const struct store *store, struct store_log *log);
 
 /* Statements without values. 0, or -1. */
 int store_exec(struct store *store, const char *sql);

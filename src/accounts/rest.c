@@ -21,11 +21,10 @@ static struct store_file look(const struct store *store, const char *suffix)
 	return (struct store_file){ .device = st.st_dev, .inode = st.st_ino };
 }
 
-void store_note_files(const struct store *store, struct store_file files[STORE_FILES])
+void store_note_log(const struct store *store, struct store_log *log)
 {
-	static const char *const suffixes[STORE_FILES] = { "", "-wal", "-shm" };
-	for (size_t i = 0; i < STORE_FILES; i++)
-		files[i] = look(store, suffixes[i]);
+	log->wal = look(store, "-wal");
+	log->shm = look(store, "-shm");
 }
 
 bool store_rest(struct store *store)
@@ -37,15 +36,17 @@ bool store_rest(struct store *store)
 	return sqlite3_db_release_memory(store->db) == SQLITE_OK;
 }
 
+static bool is_same(struct store_file a, struct store_file b)
+{
+	return a.device == b.device && a.inode == b.inode;
+}
+
 bool store_wake(struct store *store)
 {
-	struct store_file now[STORE_FILES];
-	if (store_check_file(store) < 0)
+	struct store_file file;
+	struct store_log now;
+	if (store_check_file(store, &file) < 0 || !is_same(file, store->file))
 		return false;
-	store_note_files(store, now);
-	for (size_t i = 0; i < STORE_FILES; i++)
-		if (now[i].device != store->files[i].device ||
-			now[i].inode != store->files[i].inode)
-			return false;
-	return true;
+	store_note_log(store, &now);
+	return is_same(now.wal, store->log.wal) && is_same(now.shm, store->log.shm);
 }

@@ -105,7 +105,7 @@ const char *store_path(const struct store *store)
 
 /* --- opening ------------------------------------------------------------- */
 
-int store_check_file(struct store *store)
+int store_check_file(struct store *store, struct store_file *file)
 {
 	struct stat st;
 	if (stat(store->path, &st) < 0)
@@ -117,6 +117,7 @@ int store_check_file(struct store *store)
 	if (st.st_mode & 022)
 		return store_fail(store, EACCES,
 			"others than its owner can write it (chmod 600)");
+	*file = (struct store_file){ .device = st.st_dev, .inode = st.st_ino };
 	return 0;
 }
 
@@ -284,9 +285,9 @@ int store_open(struct store **out, const char *path, enum store_mode mode)
 		return store_fail(store, EIO, "libsodium cannot start");
 	if (mode == STORE_CREATE && create_file(store) < 0)
 		return -1;
-	if (store_check_file(store) < 0 || open_patiently(store) < 0)
+	if (store_check_file(store, &store->file) < 0 || open_patiently(store) < 0)
 		return -1;
-	store_note_files(store, store->files);
+	store_note_log(store, &store->log);
 	return 0;
 }
 

@@ -508,6 +508,29 @@ Test(store, does_not_wake_to_another_file)
 	cr_expect_not(store_wake(fixture.store), "its log is gone");
 }
 
+/* SQLite calls this when it has opened the file, and asked it nothing yet. */
+static int replace_file(
+	sqlite3 *db, const char **error, const struct sqlite3_api_routines *api)
+{
+	char other[128];
+	(void)db, (void)error, (void)api;
+	snprintf(other, sizeof(other), "%s.other", fixture.path);
+	return rename(other, fixture.path);
+}
+
+Test(store, does_not_wake_to_a_file_that_came_while_it_was_opened)
+{
+	char other[128];
+	fixture_open(STORE_LOGIN); /* the one that writes has closed it: it is whole */
+	snprintf(other, sizeof(other), "VACUUM INTO '%s.other'", fixture.path);
+	cr_assert_eq(store_exec(fixture.store, other), 0);
+	cr_assert_eq(sqlite3_auto_extension((void (*)(void))replace_file), SQLITE_OK);
+	fixture_open(STORE_LOGIN);
+	sqlite3_reset_auto_extension();
+	cr_assert(store_rest(fixture.store));
+	cr_expect_not(store_wake(fixture.store));
+}
+
 Test(store, does_not_wake_to_a_file_that_others_can_write)
 {
 	rested_handle();
