@@ -31,17 +31,18 @@ static int fault_text(
 
 static int open_store(struct record *record, uint64_t connection)
 {
-	if (record->store && (record->awake || store_wake(record->store))) {
-		record->awake = true;
+	if (record->awake)
 		return 0;
+	if (!record->store || !store_wake(record->store)) {
+		record_close(record);
+		if (store_open(&record->store, record->path, STORE_LOGIN) < 0) {
+			fault(record, connection);
+			record_close(record);
+			return -1;
+		}
 	}
-	record_close(record);
 	record->awake = true;
-	if (store_open(&record->store, record->path, STORE_LOGIN) == 0)
-		return 0;
-	fault(record, connection);
-	record_close(record);
-	return -1;
+	return 0;
 }
 
 /* What a look-up returned: found, not there, or a fault. */

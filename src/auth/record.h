@@ -10,7 +10,7 @@
 struct record {
 	const char *path;	/* of the database */
 	struct store *store;	/* open, or NULL */
-	bool awake;		/* in use by the claim; else at rest (store_rest()) */
+	bool awake;		/* open and in use; else at rest (store_rest()) */
 	struct account account; /* kind 0: there is none of that name */
 	struct app app;
 	bool by_app; /* the claim was app's, not the account's own password */
