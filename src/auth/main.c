@@ -35,6 +35,7 @@ enum { STACK_USED = 256 * 1024 };
 static struct auth auth;
 static struct offer offer;
 static pid_t parent;
+static bool bound; /* this process to parent's life */
 
 static uint64_t decode(void *self, struct span message)
 {
@@ -52,9 +53,12 @@ static bool may_share(void *self)
 }
 
 /* The master tells the claims of a parent that died undecided: nobody may decide them
- * behind its back. */
+ * behind its back. Once in each process that serves: no child inherits it. */
 static void die_with_parent(void)
 {
+	if (bound)
+		return;
+	bound = true;
 #ifdef __linux__
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent)
 		die(EXIT_TEMPORARY, "the parent has gone");
@@ -63,7 +67,6 @@ static void die_with_parent(void)
 
 static void lay_table(const int *fds)
 {
-	die_with_parent();
 	if (fdtab_place(FD_AUTH_CLIENT, fds, FACTS_DESCRIPTORS) < 0)
 		die(EXIT_TEMPORARY, "the child's descriptors");
 }
@@ -73,10 +76,6 @@ static void lay_table(const int *fds)
  */
 static bool is_laid(const int *fds)
 {
-	static bool first = true;
-	if (first)
-		die_with_parent();
-	first = false;
 	for (int i = 0; i <= FACTS_DESCRIPTORS; i++)
 		if (fds[i] != FD_AUTH_CLIENT + i)
 			return false;
@@ -85,6 +84,7 @@ static bool is_laid(const int *fds)
 
 static int serve(void *self, const int *fds)
 {
+	die_with_parent();
 	if (fds[FACTS_DESCRIPTORS] < 0)
 		lay_table(fds);
 	else if (!is_laid(fds))
