@@ -164,8 +164,8 @@ void talk_close(struct talk *talk, enum source_result result)
 
 enum source_result talk_authenticate(struct talk *talk)
 {
-	/* Without the flag an account without a password is open to any. */
 	talk->claim->soiled = true;
+	/* Without the flag an account without a password is open to any. */
 	int code = pam_authenticate(talk->pam, PAM_DISALLOW_NULL_AUTHTOK);
 	if (code == PAM_SUCCESS && talk->conversation.asked == 0)
 		return fault(talk, "success without any password asked for");
