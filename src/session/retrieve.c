@@ -29,7 +29,7 @@ static bool stuff_some(struct session *s, struct stuff *stuff, struct extent *ex
 	return false;
 }
 
-/* held: octets that the block has of it already. */
+/* held: octets that the block has of it already (0: it has none); -1: none was read. */
 static enum event send_body(struct session *s, struct maildrop_body *body, ssize_t held,
 	struct extent *extent)
 {
@@ -38,14 +38,14 @@ static enum event send_body(struct session *s, struct maildrop_body *body, ssize
 
 	stuff_begin(&stuff);
 	while (!over) {
-		ssize_t n = held ? held
-				 : maildrop_body_read(body, s->block, RETRIEVE_BLOCK);
-		held = 0;
-		if (n < 0)
+		if (held < 0)
+			held = maildrop_body_read(body, s->block, RETRIEVE_BLOCK);
+		if (held < 0)
 			return EVENT_ERROR;
-		if (n == 0)
+		if (held == 0)
 			break;
-		over = stuff_some(s, &stuff, extent, span_of(s->block, (size_t)n));
+		over = stuff_some(s, &stuff, extent, span_of(s->block, (size_t)held));
+		held = -1;
 		if (reply_spill(&s->replies) < 0)
 			return session_lost(s);
 		session_touch(s);
@@ -76,7 +76,7 @@ static int begin(struct session *s, size_t i, struct maildrop_body *body, ssize_
 {
 	struct maildrop_fault fault;
 
-	*held = 0;
+	*held = -1;
 	if (!ahead_take(s, i, body, held) && retrieve_open(s, i, body, &fault) < 0) {
 		session_log_fault(s->identity, &fault);
 		reply_line(&s->replies,
