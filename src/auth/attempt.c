@@ -105,7 +105,9 @@ static void complete(struct identity *identity, const struct claim *claim)
 }
 
 /* The kernel counts the descriptors that are under way in all processes of one user,
- * and root is many: a crowd elsewhere passes. */
+ * and refuses more than RLIMIT_NOFILE to a sender without CAP_SYS_RESOURCE: without
+ * root, or with the root of a container. The crowd is elsewhere (gates that have not
+ * taken theirs from the master yet), and passes. */
 static int send_patiently(struct span message, const int *fds, size_t n)
 {
 	const struct timespec pause = { .tv_nsec = 1000000L * CROWD_PAUSE_MS };
