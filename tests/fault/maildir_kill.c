@@ -110,13 +110,19 @@ static bool commit_round(struct world *w, long n)
 	return stops == n;
 }
 
-/* Killed while it gives back: nothing is lost, and a second call does the rest. */
-static bool restore_round(struct world *w, long n)
+/* A world whose marked messages are kept for undo. */
+static void world_committed(struct world *w)
 {
 	world_reset(w);
 	world_open(w);
 	set_marks(w);
 	commit(w);
+}
+
+/* Killed while it gives back: nothing is lost, and a second call does the rest. */
+static bool restore_round(struct world *w, long n)
+{
+	world_committed(w);
 	long stops = kill_at(restore, w, n);
 	world_look(w);
 	for (size_t i = 0; i < w->n; i++)
@@ -132,10 +138,7 @@ static bool restore_round(struct world *w, long n)
 
 static bool purge_round(struct world *w, long n)
 {
-	world_reset(w);
-	world_open(w);
-	set_marks(w);
-	commit(w);
+	world_committed(w);
 	long stops = kill_at(purge, w, n);
 	world_look(w);
 	for (size_t i = 0; i < w->n; i++)
