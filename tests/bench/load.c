@@ -8,7 +8,7 @@
  * their number. Actions:
  *   login     COUNT logins (connect, USER, PASS, STAT, QUIT), CLIENTS at a time
  *   retr      one session: RETR of COUNT messages (from the first on, and again), one
- *             at a time, for at most 20 seconds
+ *             at a time, until it has taken long enough (RETRIEVE_SECONDS)
  *   download  the same, however long it takes
  *   pipeline  the same with up to CLIENTS commands under way
  *   open      one login; the time to PASS, STAT, UIDL, LIST
@@ -41,6 +41,13 @@ enum {
 	COUNT_MAX = 1000000,
 };
 
+/* Seconds. A log-in is there at once or never; a QUIT may rewrite a large mbox. */
+enum {
+	LOGIN_PATIENCE = 20,
+	PATIENCE = 300,
+	RETRIEVE_SECONDS = 20, /* what a server sends in them tells how fast it is */
+};
+
 struct account {
 	char user[128], password[128];
 };
@@ -51,7 +58,7 @@ static struct peer_target target;
 static unsigned clients, count;
 static atomic_uint next_login, resumed;
 static double *latencies;
-static double retrieve_seconds = 20;
+static double retrieve_seconds = RETRIEVE_SECONDS;
 
 static double now(void)
 {
@@ -320,8 +327,7 @@ int main(int argc, char **argv)
 	target.resume = strcmp(tls, "resumed") == 0;
 	if (target.tls != PEER_PLAIN)
 		target.context = peer_context();
-	/* A QUIT may rewrite a large mbox; a log-in is there at once or never. */
-	target.patience = strcmp(action, "login") == 0 ? 20 : 300;
+	target.patience = strcmp(action, "login") == 0 ? LOGIN_PATIENCE : PATIENCE;
 	clients = number(argv[5], CLIENTS_MAX);
 	count = number(argv[6], COUNT_MAX);
 	read_accounts(argv[7]);
