@@ -272,9 +272,8 @@ static void on_step(void *owner)
 	unsigned running = row->parts & (PART_AUTH | PART_SESSION);
 	enum domain_kind kind = row->state == ROW_BUSY ? DOMAIN_AUTH : DOMAIN_SESSION;
 	if (row->state == ROW_BUSY && row->errand[DOMAIN_AUTH].work) {
-		/* Auth does not run at all. */
 		errand_cancel(row, DOMAIN_AUTH);
-		outcome_auth(row, EXIT_TEMPORARY << 8);
+		outcome_not_asked(row);
 		return;
 	}
 	if (running && !row->killed) {

@@ -29,7 +29,11 @@ void attempt_part(struct row *row);
 /* Auth's child has ended, with a status of waitpid(2). */
 void outcome_auth(struct row *row, int status);
 
-/* Auth has left its claim undecided: the gate is told so, and may try again. */
+/* Auth was killed with its claim undecided: the log and the gate are told so, and the
+ * gate may try again. */
 void outcome_undecided(struct row *row);
+
+/* The same when auth could not be given the claim in all the time that it has. */
+void outcome_not_asked(struct row *row);
 
 #endif

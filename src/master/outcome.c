@@ -96,11 +96,39 @@ static void discard_claim(struct row *row)
 			return;
 }
 
-void outcome_undecided(struct row *row)
+/* The claim is over, and the gate may try again. */
+static void call_off(struct row *row)
 {
 	row->doubt = false;
 	discard_claim(row);
 	attempt_answer(row, VERDICT_TEMP);
+}
+
+/* Of each attempt the log tells how it ended, and auth is not there to say it: we do,
+ * without what the client claimed, which we never read. See postern-log(7). */
+static void log_refused(const struct row *row)
+{
+	char source[NETADDR_TEXT_MAX];
+	netaddr_text(&row->facts.peer, source);
+	log_line("v1 refused connection=%llu account=\"\" mechanism=- source=%s "
+		 "listener=%s tls=\"\" reason=temporary",
+		attempt_number(row), source,
+		row->facts.listener == LISTENER_POP3S ? "pop3s" : "pop3");
+}
+
+void outcome_undecided(struct row *row)
+{
+	log_refused(row);
+	call_off(row);
+}
+
+void outcome_not_asked(struct row *row)
+{
+	log_line("connection=%llu: %s does not run", attempt_number(row),
+		domain_program(DOMAIN_AUTH));
+	attempt_auth_let_go(row);
+	row->master->stats.failed++;
+	outcome_undecided(row);
 }
 
 /*
@@ -129,7 +157,7 @@ static void auth_failed(struct row *row, int status)
 	else if (WIFSIGNALED(status))
 		wonder(row);
 	else
-		outcome_undecided(row);
+		call_off(row); /* it has said why */
 }
 
 void outcome_auth(struct row *row, int status)

@@ -263,6 +263,26 @@ class Deaths(Case):
                 self.assertEqual(client.reply, "+OK ready")
                 client.close()
 
+    def expect_refused(self):
+        """Of an attempt that auth could not tell of, the master does, once."""
+        self.master.expect(r'\nposternd\[\d+\]: v1 refused connection=\d+ account="" '
+                           r'mechanism=- source=127\.0\.0\.1 listener=pop3 tls="" '
+                           r'reason=temporary\n')
+        self.assertEqual(self.master.log.count("v1 refused"), 1)
+
+    def test_auth_crashes(self):
+        client = self.master.login("crash")
+        self.assertEqual(client.reply, "-ERR temp")
+        self.expect_refused()
+        client.close()
+
+    def test_auth_says_why_it_could_not(self):
+        client = self.master.login("temp")
+        self.assertEqual(client.reply, "-ERR temp")
+        self.master.expect(r"postern-auth ended with code")
+        self.assertNotIn("v1 refused", self.master.log)
+        client.close()
+
     def test_auth_dies_while_it_decides(self):
         client = self.master.client()
         client.socket.sendall(b"LOGIN joe hang\r\n")
@@ -271,8 +291,10 @@ class Deaths(Case):
         deadline = time.monotonic() + PATIENCE
         while not open(children).read():
             self.assertLess(time.monotonic(), deadline)
+        self.assertNotIn("v1 refused", self.master.log)
         os.kill(parent, signal.SIGKILL)
         self.assertEqual(client.line(), "-ERR temp")
+        self.expect_refused()
         self.assertEqual(client.ask("LOGIN joe good"), "+OK ready")
         client.close()
 
@@ -283,6 +305,7 @@ class Deaths(Case):
             self.assertEqual(client.reply, "+OK ready")
             self.assertEqual(client.ask("still there"), "still there")
             client.close()
+        self.assertNotIn("v1 refused", self.master.log)
 
     def test_throttled_at_birth(self):
         os.unlink(os.path.join(self.master.programs, "pop3-session"))
