@@ -157,7 +157,6 @@ void attempt_part(struct row *row)
 	struct master *m = row->master;
 	poller_forget(m->poller, &row->watch);
 	poller_forget(m->poller, &row->sign);
-	timer_stop(&m->timers, &row->step);
 	timer_stop(&m->timers, &row->login);
 	if (row->state == ROW_QUEUED)
 		queue_remove(&m->queue, row);
@@ -167,6 +166,9 @@ void attempt_part(struct row *row)
 			if (kind == DOMAIN_AUTH)
 				attempt_auth_let_go(row);
 		}
+	/* Auth keeps its deadline: one that hangs would hold its turn for ever. */
+	if (!(row->parts & PART_AUTH))
+		timer_stop(&m->timers, &row->step);
 	row_close(row);
 	row_enter(row, ROW_PARTED);
 	attempt_release(row);
@@ -257,10 +259,23 @@ void attempt_turns(struct master *m)
 	}
 }
 
+static void kill_late(struct row *row, enum domain_kind kind)
+{
+	log_line("connection=%llu: %s takes too long", attempt_number(row),
+		domain_program(kind));
+	row->killed = true;
+	errand_kill(row, kind);
+}
+
 /* The state has lasted too long. */
 static void on_step(void *owner)
 {
 	struct row *row = owner;
+	if (row->state == ROW_PARTED) {
+		if (row->parts & PART_AUTH)
+			kill_late(row, DOMAIN_AUTH);
+		return;
+	}
 	if (row->state == ROW_TARPIT) {
 		attempt_answer(row, VERDICT_FAIL);
 		return;
@@ -277,10 +292,7 @@ static void on_step(void *owner)
 		return;
 	}
 	if (running && !row->killed) {
-		log_line("connection=%llu: %s takes too long", attempt_number(row),
-			domain_program(kind));
-		row->killed = true;
-		errand_kill(row, kind);
+		kill_late(row, kind);
 		attempt_step_in(row, KILL_MS);
 		return;
 	}

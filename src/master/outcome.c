@@ -150,9 +150,13 @@ static void auth_failed(struct row *row, int status)
 	row->master->stats.failed++;
 	if (exited(status, EXIT_MALFORMED))
 		(void)source_refused(row->source, 0, io_now());
-	if (row->state != ROW_BUSY)
+	bool session = row->parts & PART_SESSION || row->session_ended;
+	if (row->state != ROW_BUSY) {
+		if (WIFSIGNALED(status) && !session)
+			log_refused(row); /* and nobody is left to hear of it */
 		return;
-	if (row->parts & PART_SESSION || row->session_ended)
+	}
+	if (session)
 		accepted(row);
 	else if (WIFSIGNALED(status))
 		wonder(row);

@@ -2,7 +2,8 @@
 
 Each case says what the master must do when its children do this or that; nothing
 sleeps, and no port is fixed.
-"""
+
+    POSTERN_LONG=1   auth's deadline, too, which is a minute and a half"""
 import json
 import os
 import re
@@ -16,6 +17,8 @@ import unittest
 
 BUILD = os.environ.get("POSTERN_BUILD", ".")
 PATIENCE = float(os.environ.get("POSTERN_TEST_PATIENCE", "30"))
+LONG = bool(os.environ.get("POSTERN_LONG"))
+AUTH_SECONDS = 90
 PROGRAMS = ("pop3-gate", "postern-auth", "pop3-session")
 
 
@@ -283,16 +286,37 @@ class Deaths(Case):
         self.assertNotIn("v1 refused", self.master.log)
         client.close()
 
+    def children(self, program, number):
+        """The pids of so many children of a warm parent, once they are there."""
+        parent = self.master.parent(program)
+        path = f"/proc/{parent}/task/{parent}/children"
+        deadline = time.monotonic() + PATIENCE
+        while len(found := open(path).read().split()) != number:
+            self.assertLess(time.monotonic(), deadline)
+        return [int(pid) for pid in found]
+
+    @unittest.skipUnless(LONG, "POSTERN_LONG is not set")
+    def test_auth_takes_too_long(self):
+        """Also when nobody waits for it any more: it would hold its turn for ever."""
+        with self.master.client() as gone:
+            gone.socket.sendall(b"LOGIN joe hang\r\n")
+            self.children("postern-auth", 1)
+            os.kill(self.children("pop3-gate", 1)[0], signal.SIGKILL)
+            self.children("pop3-gate", 0)
+        with self.master.client() as client:
+            client.socket.settimeout(AUTH_SECONDS + PATIENCE)
+            self.assertEqual(client.ask("LOGIN joe hang"), "-ERR temp")
+            self.assertEqual(client.ask("LOGIN joe good"), "+OK ready")
+        for what in ("postern-auth takes too long", "v1 refused .* reason=temporary"):
+            self.master.expect(rf"{what}\n(.*\n)*.*{what}\n")
+        self.children("postern-auth", 0)
+
     def test_auth_dies_while_it_decides(self):
         client = self.master.client()
         client.socket.sendall(b"LOGIN joe hang\r\n")
-        parent = self.master.parent("postern-auth")
-        children = f"/proc/{parent}/task/{parent}/children"
-        deadline = time.monotonic() + PATIENCE
-        while not open(children).read():
-            self.assertLess(time.monotonic(), deadline)
+        self.children("postern-auth", 1)
         self.assertNotIn("v1 refused", self.master.log)
-        os.kill(parent, signal.SIGKILL)
+        os.kill(self.master.parent("postern-auth"), signal.SIGKILL)
         self.assertEqual(client.line(), "-ERR temp")
         self.expect_refused()
         self.assertEqual(client.ask("LOGIN joe good"), "+OK ready")
