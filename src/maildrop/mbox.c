@@ -25,6 +25,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+enum { OPEN_TRIES = 3 };
+
 static int refuse(
 	struct maildrop *drop, struct maildrop_fault *fault, int error, const char *why)
 {
@@ -167,14 +169,51 @@ static int recover(struct maildrop *drop, struct maildrop_fault *fault)
 		"an interrupted commit cannot be finished: not writable");
 }
 
+int mbox_check_name(struct maildrop *drop, struct maildrop_fault *fault)
+{
+	const struct mbox *box = drop->own;
+	struct stat st;
+
+	if (lstat(drop->path, &st) < 0)
+		return maildrop_fail(fault, "stat", drop->path);
+	if (st.st_ino == box->seen.st_ino && st.st_dev == box->seen.st_dev)
+		return 0;
+	return refuse(drop, fault, ESTALE, "replaced by another file meanwhile");
+}
+
+/* Opens and locks. The file may get a successor while its lock is waited for, by a
+ * program that has it: that one is then the mbox. 0, with box->fd -1 when there is
+ * none. */
+static int open_locked(
+	struct maildrop *drop, struct mbox_lock *lock, struct maildrop_fault *fault)
+{
+	struct mbox *box = drop->own;
+
+	for (int tries = 0; tries < OPEN_TRIES; tries++) {
+		if (open_mbox(drop, fault) < 0)
+			return -1;
+		if (box->fd < 0)
+			return 0;
+		if (mbox_lock(lock, box->fd, drop->path, box->writable,
+			    io_now() + MBOX_LOCK_SECONDS * 1000) < 0)
+			return maildrop_fail(fault, "lock", drop->path);
+		if (mbox_check_name(drop, fault) == 0)
+			return 0;
+		mbox_unlock(lock);
+		io_close(&box->fd);
+	}
+	return refuse(drop, fault, EAGAIN, "replaced again and again");
+}
+
 static int open_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
 {
 	struct mbox *box = drop->own;
 	struct mbox_lock lock;
 
-	if (mbox_lock(&lock, box->fd, drop->path, box->writable,
-		    io_now() + MBOX_LOCK_SECONDS * 1000) < 0)
-		return maildrop_fail(fault, "lock", drop->path);
+	if (open_locked(drop, &lock, fault) < 0)
+		return -1;
+	if (box->fd < 0)
+		return 0;
 	int result = recover(drop, fault);
 	if (result == 0)
 		result = read_snapshot(drop, fault);
@@ -194,9 +233,7 @@ static int open_drop(struct maildrop *drop, struct maildrop_fault *fault)
 	box->tuning = MBOX_TUNING;
 	journal_place(&box->journal, drop->state, drop->path);
 	drop->own = box;
-	if (open_mbox(drop, fault) < 0)
-		return -1;
-	return box->fd < 0 ? 0 : open_snapshot(drop, fault);
+	return open_snapshot(drop, fault);
 }
 
 static void close_drop(struct maildrop *drop)

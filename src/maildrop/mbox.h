@@ -53,6 +53,10 @@ int mbox_tail_sum(int fd, uint64_t end, uint64_t *sum);
 int mbox_verify(
 	struct maildrop *drop, size_t first, size_t end, struct maildrop_fault *fault);
 
+/* Is the open file still the one that has the maildrop's name? 0, or -1 with errno
+ * (ESTALE: no) and *fault. */
+int mbox_check_name(struct maildrop *drop, struct maildrop_fault *fault);
+
 /* Message i's "From " line: 1: it still stands there; 0: not; -1 with errno. */
 int mbox_check_line(struct maildrop *drop, size_t i);
 

@@ -63,25 +63,10 @@ static int rewrite(struct maildrop *drop, struct maildrop_fault *fault)
 	return result < 0 ? maildrop_fail(fault, "rewrite", drop->path) : 0;
 }
 
-/* Is the file that we have open still the one of that name? */
-static int check_name(struct maildrop *drop, struct maildrop_fault *fault)
-{
-	const struct mbox *box = drop->own;
-	struct stat st;
-
-	if (lstat(drop->path, &st) < 0)
-		return maildrop_fail(fault, "stat", drop->path);
-	if (st.st_ino == box->seen.st_ino && st.st_dev == box->seen.st_dev)
-		return 0;
-	snprintf(fault->text, sizeof(fault->text),
-		"mbox %.400s: replaced by another file during the session", drop->path);
-	errno = ESTALE;
-	return -1;
-}
-
 static int commit_locked(struct maildrop *drop, struct maildrop_fault *fault)
 {
-	if (check_name(drop, fault) < 0 || mbox_verify(drop, 0, drop->count, fault) < 0)
+	if (mbox_check_name(drop, fault) < 0 ||
+		mbox_verify(drop, 0, drop->count, fault) < 0)
 		return -1;
 	if (rewrite(drop, fault) < 0)
 		return -1;

@@ -61,6 +61,52 @@ Test(mbox_outside, moved_in_the_middle)
 	maildrop_close(drop);
 }
 
+static bool is_opened_by(pid_t pid, const char *path)
+{
+	char name[64], found[256];
+	for (int fd = 3; fd < 64; fd++) {
+		snprintf(name, sizeof(name), "/proc/%d/fd/%d", (int)pid, fd);
+		ssize_t n = readlink(name, found, sizeof(found));
+		if (n == (ssize_t)strlen(path) && memcmp(found, path, (size_t)n) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A program that has the lock puts a new file in the place of the one that we have
+ * opened and wait for. */
+Test(mbox_outside, replaced_before_it_was_locked)
+{
+	char other[160], c;
+	int ready[2];
+	snprintf(other, sizeof(other), "%s.new", box_path);
+	box_put(B NEW);
+	cr_assert_eq(rename(box_path, other), 0);
+	box_put(A B C);
+	cr_assert_eq(pipe(ready), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		int fd = open(box_path, O_RDWR);
+		if (fd < 0 || fcntl(fd, F_SETLK, &lock) < 0 ||
+			write(ready[1], "x", 1) != 1)
+			_exit(1);
+		while (!is_opened_by(getppid(), box_path))
+			;
+		_exit(rename(other, box_path) < 0);
+	}
+	cr_assert_eq(read(ready[0], &c, 1), 1);
+	struct maildrop *drop = box_open();
+	cr_assert_eq(maildrop_count(drop), 2);
+	box_mark(drop, "x-");
+	cr_expect_eq(box_commit_error(drop), 0);
+	box_expect(NEW);
+	maildrop_close(drop);
+	int status;
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(status, 0);
+}
+
 Test(mbox_outside, replaced)
 {
 	char other[160];
