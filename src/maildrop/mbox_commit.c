@@ -14,6 +14,8 @@
 
 #include <errno.h>
 
+enum { SEAM = 64 }; /* octets that are looked at where something was appended */
+
 /* Where message i ends with everything that belongs to it. */
 static uint64_t end_of(const struct maildrop *drop, size_t i)
 {
@@ -63,10 +65,51 @@ static int rewrite(struct maildrop *drop, struct maildrop_fault *fault)
 	return result < 0 ? maildrop_fail(fault, "rewrite", drop->path) : 0;
 }
 
+/* Does a message begin behind the first octet, the snapshot's last one, and maybe empty
+ * lines? */
+static bool begins_message(struct span seam)
+{
+	if (seam.n == 0 || seam.p[0] != '\n')
+		return false;
+	while (seam.n && (seam.p[0] == '\n' || seam.p[0] == '\r'))
+		seam = span_tail(seam, 1);
+	return span_is(span_head(seam, 5), "From ");
+}
+
+/*
+ * An agent that takes no lock of ours may have written half of the last message when
+ * the snapshot was taken, and the rest since. To remove the one half would leave the
+ * other, as a part of the message before or as a file that is no mbox.
+ */
+static int check_last(struct maildrop *drop, struct maildrop_fault *fault)
+{
+	const struct mbox *box = drop->own;
+	unsigned char seam[SEAM];
+	struct stat st;
+
+	if (!drop->messages[drop->count - 1].marked)
+		return 0;
+	if (fstat(box->fd, &st) < 0)
+		return maildrop_fail(fault, "stat", drop->path);
+	if ((uint64_t)st.st_size == box->end)
+		return 0;
+	ssize_t n = io_pread_full(box->fd, seam, sizeof(seam), (off_t)box->end - 1);
+	if (n < 0)
+		return maildrop_fail(fault, "read", drop->path);
+	if (begins_message(span_of(seam, (size_t)n)))
+		return 0;
+	snprintf(fault->text, sizeof(fault->text),
+		"mbox %.400s: its last message has grown during the session",
+		drop->path);
+	errno = ESTALE;
+	return -1;
+}
+
 static int commit_locked(struct maildrop *drop, struct maildrop_fault *fault)
 {
 	if (mbox_check_name(drop, fault) < 0 ||
-		mbox_verify(drop, 0, drop->count, fault) < 0)
+		mbox_verify(drop, 0, drop->count, fault) < 0 ||
+		check_last(drop, fault) < 0)
 		return -1;
 	if (rewrite(drop, fault) < 0)
 		return -1;

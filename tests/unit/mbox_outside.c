@@ -61,6 +61,50 @@ Test(mbox_outside, moved_in_the_middle)
 	maildrop_close(drop);
 }
 
+/* The last message was not all there: what came is its rest, or the next one. */
+Test(mbox_outside, last_message_grown)
+{
+	const struct {
+		const char *last, *more;
+		int error;
+	} cases[] = {
+		{ DATED "H: 1\n\nhalf", " of it\n\n", ESTALE },
+		{ DATED "H: 1\n\nhalf\n", "of it\n\n", ESTALE },
+		{ DATED "H: 1\n\nhalf\n\n", "of it\n\n", ESTALE },
+		{ DATED "H: 1\n\nhalf\n\n", "of it\n\n" NEW, ESTALE },
+		{ DATED "H: 1\n\nhalf\n\n", "Fro", ESTALE },
+		{ DATED "H: 1\n\nhalf\n\n", "\n", ESTALE },
+		{ DATED "H: 1\n", "I: 2\n\nbody\n\n", ESTALE },
+		{ DATED "H: 1\n\nno line end", NEW, ESTALE },
+		{ DATED "H: 1\n\nwhole\n\n", NEW, 0 },
+		{ DATED "H: 1\n\nwhole\n", "\n" NEW, 0 },
+		{ DATED "H: 1\n\nwhole\r\n", "\r\n" NEW, 0 },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char before[256], after[512];
+		snprintf(before, sizeof(before), A "%s", cases[i].last);
+		snprintf(after, sizeof(after), "%s%s%s", cases[i].error ? A : "",
+			cases[i].error ? cases[i].last : "", cases[i].more);
+		box_put(before);
+		struct maildrop *drop = box_open();
+		box_append(cases[i].more);
+		box_mark(drop, "xx");
+		cr_expect_eq(box_commit_error(drop), cases[i].error, "%zu", i);
+		box_expect(after);
+		maildrop_close(drop);
+
+		/* It is no matter of the others. */
+		box_put(before);
+		drop = box_open();
+		box_append(cases[i].more);
+		box_mark(drop, "x-");
+		cr_expect_eq(box_commit_error(drop), 0, "%zu", i);
+		snprintf(after, sizeof(after), "%s%s", cases[i].last, cases[i].more);
+		box_expect(after);
+		maildrop_close(drop);
+	}
+}
+
 static bool is_opened_by(pid_t pid, const char *path)
 {
 	char name[64], found[256];
