@@ -104,6 +104,13 @@ int maildrop_body_open(struct maildrop *drop, size_t i, struct maildrop_body *bo
 
 /* Up to n octets; 0 at the end; -1 with errno (EIO: shorter than promised). */
 ssize_t maildrop_body_read(struct maildrop_body *body, void *p, size_t n);
+
+/*
+ * Behind the reading: was what was read message i? 0; or -1 with errno and *fault when
+ * another program has changed the maildrop meanwhile, so that it may have been pieces
+ * of several.
+ */
+int maildrop_body_check(struct maildrop *drop, size_t i, struct maildrop_fault *fault);
 void maildrop_body_close(struct maildrop_body *body);
 
 /* Marks are in memory only until maildrop_commit(). */

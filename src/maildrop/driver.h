@@ -39,6 +39,9 @@ struct maildrop_driver {
 	/* May correct size and stored of message i. */
 	int (*body_open)(struct maildrop *drop, size_t i, struct maildrop_body *body,
 		struct maildrop_fault *fault);
+	/* As maildrop_body_check(). NULL: what is open does not change. */
+	int (*body_check)(
+		struct maildrop *drop, size_t i, struct maildrop_fault *fault);
 	/* Called with at least one message marked; *done is all zero. */
 	int (*commit)(struct maildrop *drop, struct maildrop_done *done,
 		struct maildrop_fault *fault);

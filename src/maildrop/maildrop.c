@@ -146,6 +146,11 @@ ssize_t maildrop_body_read(struct maildrop_body *body, void *p, size_t n)
 	return got;
 }
 
+int maildrop_body_check(struct maildrop *drop, size_t i, struct maildrop_fault *fault)
+{
+	return drop->driver->body_check ? drop->driver->body_check(drop, i, fault) : 0;
+}
+
 void maildrop_body_close(struct maildrop_body *body)
 {
 	if (body->owned)

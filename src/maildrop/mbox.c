@@ -340,6 +340,11 @@ static int body_open(struct maildrop *drop, size_t i, struct maildrop_body *body
 	return 0;
 }
 
+static int body_check(struct maildrop *drop, size_t i, struct maildrop_fault *fault)
+{
+	return mbox_verify(drop, i, i + 2, fault);
+}
+
 const struct maildrop_driver maildrop_mbox = {
 	.kind = MAILDROP_MBOX,
 	.name = "mbox",
@@ -347,5 +352,6 @@ const struct maildrop_driver maildrop_mbox = {
 	.close = close_drop,
 	.uid = give_uid,
 	.body_open = body_open,
+	.body_check = body_check,
 	.commit = mbox_commit,
 };

@@ -3,9 +3,9 @@
  * blocks: read, to wire form, send. However large the message and however slow the
  * client, two blocks are held.
  *
- * Fails: a message that cannot be opened is answered by -ERR [SYS/TEMP]. One that
- * ends early, after +OK was said, ends the session: a client that gets no
- * terminator knows that it has half a message.
+ * Fails: a message that cannot be opened is answered by -ERR [SYS/TEMP]. One that ends
+ * early, or is found to have been changed meanwhile, after +OK was said, ends the
+ * session: a client that gets no terminator knows that it has no whole message.
  */
 #include "session/retrieve.h"
 
@@ -29,10 +29,20 @@ static bool stuff_some(struct session *s, struct stuff *stuff, struct extent *ex
 	return false;
 }
 
-/* held: octets that the block has of it already (0: it has none); -1: none was read. */
-static enum event send_body(struct session *s, struct maildrop_body *body, ssize_t held,
-	struct extent *extent)
+static enum event fail(const struct session *s, size_t i, const char *what)
 {
+	struct maildrop_fault fault;
+
+	snprintf(fault.text, sizeof(fault.text), "message %zu %s", i + 1, what);
+	session_log_fault(s->identity, &fault);
+	return EVENT_ERROR;
+}
+
+/* held: octets that the block has of it already (0: it has none); -1: none was read. */
+static enum event send_body(struct session *s, size_t i, struct maildrop_body *body,
+	ssize_t held, struct extent *extent)
+{
+	struct maildrop_fault fault;
 	struct stuff stuff;
 	bool over = false;
 
@@ -41,7 +51,7 @@ static enum event send_body(struct session *s, struct maildrop_body *body, ssize
 		if (held < 0)
 			held = maildrop_body_read(body, s->block, RETRIEVE_BLOCK);
 		if (held < 0)
-			return EVENT_ERROR;
+			return fail(s, i, "ended early or could not be read");
 		if (held == 0)
 			break;
 		over = stuff_some(s, &stuff, extent, span_of(s->block, (size_t)held));
@@ -49,6 +59,10 @@ static enum event send_body(struct session *s, struct maildrop_body *body, ssize
 		if (reply_spill(&s->replies) < 0)
 			return session_lost(s);
 		session_touch(s);
+	}
+	if (maildrop_body_check(s->drop, i, &fault) < 0) {
+		session_log_fault(s->identity, &fault);
+		return EVENT_ERROR;
 	}
 	stuff_end(&stuff, &s->replies.out);
 	return EVENT_NEXT;
@@ -91,14 +105,8 @@ static int begin(struct session *s, size_t i, struct maildrop_body *body, ssize_
 static enum event retrieve(struct session *s, size_t i, struct maildrop_body *body,
 	ssize_t held, struct extent extent)
 {
-	enum event event = send_body(s, body, held, &extent);
+	enum event event = send_body(s, i, body, held, &extent);
 
-	if (event == EVENT_ERROR) {
-		struct maildrop_fault fault;
-		snprintf(fault.text, sizeof(fault.text),
-			"message %zu ended early or could not be read", i + 1);
-		session_log_fault(s->identity, &fault);
-	}
 	maildrop_body_close(body);
 	return event;
 }

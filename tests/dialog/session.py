@@ -7,8 +7,8 @@ import subprocess
 import time
 
 import hold
-from sessions import (DOTS, MAIL, MIXED, OWNER, PLAIN, ROOT, Server, identity_of, stuffed,
-                      top, wire)
+from sessions import (DOTS, MAIL, MIXED, OWNER, PLAIN, ROOT, Server, identity_of,
+                      make_mbox, stuffed, top, wire)
 
 
 KINDS = ((hold.MAILDIR, hold.PATH_DIRECT), (hold.MAILDIR, hold.PATH_RELAY),
@@ -50,6 +50,32 @@ def test_a_whole_session():
             assert c.many("UIDL").split()[1::2][:2] == [u.split()[1] for u in
                                                         (uids[0], uids[3])]
             c.quit()
+
+
+def test_an_mbox_changed_while_it_is_sent():
+    """No terminator behind what may be pieces of two messages; mail that came is none
+    of the message's concern."""
+    mail = [b"Subject: 1\n\nsmall\n",
+            b"Subject: 2\n\n" + (b"z" * 63 + b"\n") * (1 << 19)]
+    for changed in (mail[::-1], mail + mail[:1]):
+        with Server() as server:
+            path = server.drop(hold.MBOX, mail)
+            c = server.login(path, hold.MBOX)
+            c.ask("RETR 2", "+OK")
+            make_mbox(path + ".new", changed)
+            with open(path + ".new", "rb") as new, open(path, "r+b") as old:
+                old.write(new.read())
+            if len(changed) > len(mail):
+                wanted = stuffed(wire(mail[1]))
+                assert c.octets(len(wanted)) == wanted
+                c.quit()
+                continue
+            while c.fill():
+                pass
+            assert not c.held.endswith(b"\r\n.\r\n")
+            server.parent.expect_log("changed by another program during the session")
+            server.parent.expect_log("reason=error$")
+            c.gone()
 
 
 def test_top():

@@ -105,6 +105,35 @@ Test(mbox_outside, last_message_grown)
 	}
 }
 
+/* What is sent of a message was one message, or the client is not told that it is. */
+Test(mbox_outside, changed_while_it_was_read)
+{
+	const struct {
+		const char *text;
+		int error;
+	} changes[] = {
+		{ A B C, 0 },
+		{ A B C NEW, 0 },
+		{ B C, ESTALE },
+		{ A C NEW, ESTALE },
+		{ "", ESTALE },
+	};
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		struct maildrop_body body;
+		struct maildrop_fault fault = { "" };
+		box_put(A B C);
+		struct maildrop *drop = box_open();
+		cr_assert_eq(maildrop_body_open(drop, 1, &body, &fault), 0);
+		cr_expect_eq(maildrop_body_check(drop, 1, &fault), 0);
+		box_put(changes[i].text);
+		box_touch(1 + (int)i);
+		int error = maildrop_body_check(drop, 1, &fault) < 0 ? errno : 0;
+		cr_expect_eq(error, changes[i].error, "%zu: %s", i, fault.text);
+		maildrop_body_close(&body);
+		maildrop_close(drop);
+	}
+}
+
 static bool is_opened_by(pid_t pid, const char *path)
 {
 	char name[64], found[256];
