@@ -12,6 +12,7 @@
 #include "gate/relay.h"
 
 #include "base/io.h"
+#include "base/pace.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -45,6 +46,7 @@ struct relay {
 	bool wire_shut;	  /* the session knows that the client has ended */
 	bool client_gone; /* cannot be written to */
 	size_t discarded;
+	struct pace pace;
 	short ssl_read_wants, ssl_write_wants; /* POLLIN or POLLOUT */
 	int64_t deadline;		       /* once the session has ended */
 };
@@ -181,7 +183,13 @@ static void wait_for_either(struct relay *r)
 			p[i].fd = -1;
 	int64_t left = r->deadline - io_now();
 	int timeout = left > INT_MAX ? -1 : left > 0 ? (int)left : 0;
-	if (poll(p, 2, timeout) == 0 && timeout == 0)
+	int n;
+	pace_begin(&r->pace);
+	do
+		n = poll(p, 2, r->pace.brisk ? 0 : timeout);
+	while (n == 0 && pace_look_on(&r->pace));
+	pace_end(&r->pace);
+	if (n == 0 && timeout == 0)
 		lose_client(r);
 	if (p[0].revents) {
 		r->up.waiting = false;

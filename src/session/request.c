@@ -13,6 +13,7 @@
 void request_begin(struct request_stream *requests, int peer)
 {
 	requests->peer = peer;
+	requests->pace = (struct pace){ 0 };
 	requests->reader = (struct line_reader){ 0 };
 	requests->used = 0;
 	buf_fixed(&requests->held, requests->storage, sizeof(requests->storage));
@@ -40,11 +41,14 @@ enum request_wait request_receive(struct request_stream *requests)
 	/* A line that is held in part is shorter than a line may be: there is room. */
 	size_t room = buf_room(&requests->held);
 	unsigned char *to = buf_reserve(&requests->held, room);
+	struct pace *pace = &requests->pace;
 	ssize_t n;
 
+	pace_begin(pace);
 	do
-		n = recv(requests->peer, to, room, 0);
-	while (n < 0 && errno == EINTR);
+		n = recv(requests->peer, to, room, pace->brisk ? MSG_DONTWAIT : 0);
+	while (n < 0 && (errno == EINTR || (errno == EAGAIN && pace_look_on(pace))));
+	pace_end(pace);
 	if (n > 0) {
 		buf_commit(&requests->held, (size_t)n);
 		return REQUEST_CAME;

@@ -6,10 +6,12 @@
 #define POSTERN_SESSION_REQUEST_H
 
 #include "base/buf.h"
+#include "base/pace.h"
 #include "pop3/line.h"
 
 struct request_stream {
 	int peer;
+	struct pace pace;
 	struct line_reader reader;
 	struct buf held;
 	size_t used; /* octets of the line given out last */
