@@ -19,4 +19,11 @@
 void *pages_alloc(size_t octets);
 void *pages_grow(void *p, size_t used, size_t octets);
 
+/* Gives back the whole pages between p and p + octets: they read as zeros then. */
+void pages_release(void *p, size_t octets);
+
+/* Gives back the pages of the stack below the caller's: earlier calls that went deeper
+ * have left them. For a process that will wait for long. */
+void pages_release_stack(void);
+
 #endif

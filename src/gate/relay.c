@@ -13,9 +13,11 @@
 
 #include "base/io.h"
 #include "base/pace.h"
+#include "base/pages.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -26,6 +28,7 @@ enum {
 	UP_SIZE = 16384, /* one TLS record */
 	DOWN_SIZE = 131072,
 	FLUSH_MS = 60 * 1000,
+	QUIET_MS = 500, /* without an octet: memory is given back */
 	DISCARD_MAX = 1 << 20,
 };
 
@@ -47,6 +50,7 @@ struct relay {
 	bool client_gone; /* cannot be written to */
 	size_t discarded;
 	struct pace pace;
+	bool quiet; /* since QUIET_MS, and all is given back */
 	short ssl_read_wants, ssl_write_wants; /* POLLIN or POLLOUT */
 	int64_t deadline;		       /* once the session has ended */
 };
@@ -164,6 +168,36 @@ static bool carry(struct relay *r)
 	return moved;
 }
 
+/* What only a busy relay needs. */
+static void release(struct relay *r)
+{
+	if (!r->up.held.n)
+		pages_release(r->up.data, r->up.size);
+	if (!r->down.held.n)
+		pages_release(r->down.data, r->down.size);
+	malloc_trim(0);
+	pages_release_stack();
+	r->quiet = true;
+}
+
+/* poll(2) of both, first without sleep when they are quick. */
+static int poll_both(struct relay *r, struct pollfd p[2], int timeout)
+{
+	int n, nap = timeout < 0 || timeout > QUIET_MS ? QUIET_MS : timeout;
+	pace_begin(&r->pace);
+	do
+		n = poll(p, 2, r->pace.brisk ? 0 : r->quiet ? timeout : nap);
+	while (n == 0 && pace_look_on(&r->pace));
+	pace_end(&r->pace);
+	if (n == 0 && !r->quiet && nap != timeout) {
+		release(r);
+		n = poll(p, 2, timeout);
+	}
+	if (n > 0)
+		r->quiet = false;
+	return n;
+}
+
 static void wait_for_either(struct relay *r)
 {
 	struct pollfd client = { .fd = r->s->fd }, wire = { .fd = r->wire };
@@ -183,13 +217,7 @@ static void wait_for_either(struct relay *r)
 			p[i].fd = -1;
 	int64_t left = r->deadline - io_now();
 	int timeout = left > INT_MAX ? -1 : left > 0 ? (int)left : 0;
-	int n;
-	pace_begin(&r->pace);
-	do
-		n = poll(p, 2, r->pace.brisk ? 0 : timeout);
-	while (n == 0 && pace_look_on(&r->pace));
-	pace_end(&r->pace);
-	if (n == 0 && timeout == 0)
+	if (poll_both(r, p, timeout) == 0 && timeout == 0)
 		lose_client(r);
 	if (p[0].revents) {
 		r->up.waiting = false;

@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/pages.h"
 #include "maildrop/lock.h"
 #include "session/transaction.h"
 
@@ -63,6 +64,7 @@ static void release(struct session *s)
 	free(s->block);
 	s->block = NULL;
 	malloc_trim(0);
+	pages_release_stack();
 }
 
 /* Until octets came: EVENT_NEXT. */

@@ -160,7 +160,8 @@ static void take_work(struct warm *w, struct span message, int *fds, size_t came
 
 static void hear(struct warm *w, int channel)
 {
-	unsigned char storage[MESSAGE_MAX + 1];
+	/* Not on the stack: the child's whole life goes on below this frame. */
+	static unsigned char storage[MESSAGE_MAX + 1];
 	int fds[FDPASS_MAX];
 	size_t came = 0;
 	ssize_t n = fdpass_recv(channel, storage, sizeof(storage), fds, FDPASS_MAX,

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 /* Small, large, larger: what was there is kept, and free(3) takes all of them. */
 Test(pages, arrays_grow)
@@ -35,4 +37,42 @@ Test(pages, no_memory)
 	cr_assert_eq(errno, ENOMEM);
 	cr_assert_eq(*p, 7, "as it was");
 	free(p);
+}
+
+/* Whole pages between the ends lose what they held; what is around them does not. */
+Test(pages, released)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	unsigned char *p = aligned_alloc(page, 4 * page);
+	cr_assert(p);
+	memset(p, 7, 4 * page);
+	pages_release(p + 1, 3 * page);
+	for (size_t i = 0; i < 4 * page; i++)
+		cr_assert_eq(p[i], i >= page && i < 3 * page ? 0 : 7, "%zu", i);
+	memset(p, 7, 4 * page);
+	pages_release(p + 1, page);
+	pages_release(p + page, page - 1);
+	for (size_t i = 0; i < 4 * page; i++)
+		cr_assert_eq(p[i], 7, "%zu", i);
+	free(p);
+}
+
+/* Of the stack: the frames above keep what they have. */
+static unsigned deep(unsigned n)
+{
+	volatile unsigned char used[4096];
+	used[n % sizeof(used)] = (unsigned char)n;
+	return n ? deep(n - 1) + used[n % sizeof(used)] : used[0];
+}
+
+Test(pages, stack_released)
+{
+	volatile unsigned char here[3 * 4096];
+	for (size_t i = 0; i < sizeof(here); i++)
+		here[i] = 7;
+	unsigned before = deep(50);
+	pages_release_stack();
+	for (size_t i = 0; i < sizeof(here); i++)
+		cr_assert_eq(here[i], 7, "%zu", i);
+	cr_expect_eq(deep(50), before);
 }
