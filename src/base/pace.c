@@ -38,3 +38,12 @@ void pace_end(struct pace *pace)
 	else if (pace->quick < PACE_SURE)
 		pace->quick++;
 }
+
+void pace_lavish(struct pace *pace, size_t octets)
+{
+	pace->moved += octets;
+	if (pace->moved < PACE_LAVISH)
+		return;
+	pace->moved = 0;
+	sched_yield();
+}

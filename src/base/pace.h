@@ -18,15 +18,17 @@
 #define POSTERN_BASE_PACE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-enum { PACE_US = 100, PACE_SURE = 4 };
+enum { PACE_US = 100, PACE_SURE = 4, PACE_LAVISH = 256 << 10 };
 
 /* All zero: nothing is known of the peer. */
 struct pace {
 	bool brisk;	/* look, and do not sleep */
 	unsigned quick; /* so many waits, the last ones, were short */
 	int64_t began;	/* microseconds of the monotonic clock */
+	size_t moved;	/* octets since the processor was yielded */
 };
 
 /* A wait begins. */
@@ -38,5 +40,12 @@ bool pace_look_on(struct pace *pace);
 
 /* The wait is over: something came, or never will. */
 void pace_end(struct pace *pace);
+
+/*
+ * So many octets more were moved. Once in PACE_LAVISH of them the processor is yielded: a
+ * long transfer is in no hurry, and who wants to log in meanwhile is; the kernel would
+ * let it wait for up to a tick, 4 ms, at each of a login's changes of process.
+ */
+void pace_lavish(struct pace *pace, size_t octets);
 
 #endif

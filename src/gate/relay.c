@@ -105,6 +105,7 @@ static void read_wire(struct relay *r)
 		r->down.held = span_of(r->down.data, (size_t)got);
 		/* Less than asked for: nothing more is there now. */
 		r->down.waiting = (size_t)got < r->down.size;
+		pace_lavish(&r->pace, (size_t)got);
 	} else if (got < 0 && errno == EAGAIN) {
 		r->down.waiting = true;
 	} else {

@@ -65,7 +65,12 @@ void reply_named(struct reply_stream *replies, uint64_t number, const char *uid)
 
 int reply_spill(struct reply_stream *replies)
 {
-	return buf_len(&replies->out) < REPLY_BLOCK ? 0 : reply_flush(replies);
+	size_t gathered = buf_len(&replies->out);
+	if (gathered < REPLY_BLOCK)
+		return 0;
+	int result = reply_flush(replies);
+	pace_lavish(&replies->pace, gathered);
+	return result;
 }
 
 int reply_flush(struct reply_stream *replies)

@@ -7,6 +7,7 @@
 #define POSTERN_SESSION_REPLY_H
 
 #include "base/buf.h"
+#include "base/pace.h"
 
 enum {
 	REPLY_BLOCK = 64 * 1024,     /* octets that are gathered at most */
@@ -16,6 +17,7 @@ enum {
 struct reply_stream {
 	int peer;
 	struct buf out;
+	struct pace pace;
 	int fault; /* errno of the write that failed; nothing is sent after it */
 };
 

@@ -57,3 +57,16 @@ Test(pace, sleeps_when_nothing_comes)
 	pace_end(&pace);
 	cr_expect_not(is_brisk(pace));
 }
+
+Test(pace, lavish_now_and_then)
+{
+	struct pace pace = { 0 };
+	size_t yields = 0, n = 3000, each = PACE_LAVISH / 100;
+	for (size_t i = 0; i < n; i++) {
+		size_t before = pace.moved;
+		pace_lavish(&pace, each);
+		yields += pace.moved < before;
+	}
+	cr_expect_geq(yields, n * each / (PACE_LAVISH + each));
+	cr_expect_leq(yields, n * each / PACE_LAVISH);
+}
