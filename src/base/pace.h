@@ -42,9 +42,10 @@ bool pace_look_on(struct pace *pace);
 void pace_end(struct pace *pace);
 
 /*
- * So many octets more were moved. Once in PACE_LAVISH of them the processor is yielded: a
- * long transfer is in no hurry, and who wants to log in meanwhile is; the kernel would
- * let it wait for up to a tick, 4 ms, at each of a login's changes of process.
+ * So many octets more were moved. Once in PACE_LAVISH of them the processor is
+ * yielded: a long transfer is in no hurry, and who wants to log in meanwhile is; the
+ * kernel would let it wait for up to a tick, 4 ms, at each of a login's changes of
+ * process.
  */
 void pace_lavish(struct pace *pace, size_t octets);
 
