@@ -39,11 +39,11 @@ void pace_end(struct pace *pace)
 		pace->quick++;
 }
 
-void pace_lavish(struct pace *pace, size_t octets)
+void pace_lavish(size_t *moved, size_t octets)
 {
-	pace->moved += octets;
-	if (pace->moved < PACE_LAVISH)
+	*moved += octets;
+	if (*moved < PACE_LAVISH)
 		return;
-	pace->moved = 0;
+	*moved = 0;
 	sched_yield();
 }

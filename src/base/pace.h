@@ -28,7 +28,6 @@ struct pace {
 	bool brisk;	/* look, and do not sleep */
 	unsigned quick; /* so many waits, the last ones, were short */
 	int64_t began;	/* microseconds of the monotonic clock */
-	size_t moved;	/* octets since the processor was yielded */
 };
 
 /* A wait begins. */
@@ -42,11 +41,11 @@ bool pace_look_on(struct pace *pace);
 void pace_end(struct pace *pace);
 
 /*
- * So many octets more were moved. Once in PACE_LAVISH of them the processor is
- * yielded: a long transfer is in no hurry, and who wants to log in meanwhile is; the
- * kernel would let it wait for up to a tick, 4 ms, at each of a login's changes of
- * process.
+ * So many octets more were moved; *moved counts them, from 0. Once in PACE_LAVISH of
+ * them the processor is yielded: a long transfer is in no hurry, and who wants to log
+ * in meanwhile is; the kernel would let it wait for up to a tick, 4 ms, at each of a
+ * login's changes of process.
  */
-void pace_lavish(struct pace *pace, size_t octets);
+void pace_lavish(size_t *moved, size_t octets);
 
 #endif

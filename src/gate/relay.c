@@ -49,6 +49,7 @@ struct relay {
 	bool wire_shut;	  /* the session knows that the client has ended */
 	bool client_gone; /* cannot be written to */
 	size_t discarded;
+	size_t moved; /* see pace_lavish() */
 	struct pace pace;
 	bool quiet; /* since QUIET_MS, and all is given back */
 	short ssl_read_wants, ssl_write_wants; /* POLLIN or POLLOUT */
@@ -105,7 +106,7 @@ static void read_wire(struct relay *r)
 		r->down.held = span_of(r->down.data, (size_t)got);
 		/* Less than asked for: nothing more is there now. */
 		r->down.waiting = (size_t)got < r->down.size;
-		pace_lavish(&r->pace, (size_t)got);
+		pace_lavish(&r->moved, (size_t)got);
 	} else if (got < 0 && errno == EAGAIN) {
 		r->down.waiting = true;
 	} else {
@@ -184,13 +185,14 @@ static void release(struct relay *r)
 /* poll(2) of both, first without sleep when they are quick. */
 static int poll_both(struct relay *r, struct pollfd p[2], int timeout)
 {
-	int n, nap = timeout < 0 || timeout > QUIET_MS ? QUIET_MS : timeout;
+	bool whole = r->quiet || (timeout >= 0 && timeout <= QUIET_MS);
+	int n, nap = whole ? timeout : QUIET_MS;
 	pace_begin(&r->pace);
 	do
-		n = poll(p, 2, r->pace.brisk ? 0 : r->quiet ? timeout : nap);
+		n = poll(p, 2, r->pace.brisk ? 0 : nap);
 	while (n == 0 && pace_look_on(&r->pace));
 	pace_end(&r->pace);
-	if (n == 0 && !r->quiet && nap != timeout) {
+	if (n == 0 && nap != timeout) {
 		release(r);
 		n = poll(p, 2, timeout);
 	}

@@ -273,7 +273,8 @@ static bool untouched(const struct stat *a, const struct stat *b)
 	       same_time(a->st_ctim, b->st_ctim);
 }
 
-int mbox_check_line(struct maildrop *drop, size_t i)
+/* 1: it still stands there; 0: not; -1 with errno. */
+static int check_line(struct maildrop *drop, size_t i)
 {
 	struct mbox *box = drop->own;
 	unsigned char data[MBOX_LINE_SEEN];
@@ -285,6 +286,16 @@ int mbox_check_line(struct maildrop *drop, size_t i)
 		return -1;
 	return (size_t)got == want &&
 	       mbox_line_sum(span_of(data, want)) == box->lines[i].sum;
+}
+
+int mbox_check_lines(struct maildrop *drop, size_t first, size_t end)
+{
+	for (size_t i = end; i-- > first;) {
+		int same = check_line(drop, i);
+		if (same <= 0)
+			return same;
+	}
+	return 1;
 }
 
 static int check_places(
@@ -299,12 +310,7 @@ static int check_places(
 		return errno == EAGAIN ? 0 : -1;
 	if (tail != box->tail)
 		return 0;
-	for (size_t i = first; i < end && i < drop->count; i++) {
-		int same = mbox_check_line(drop, i);
-		if (same <= 0)
-			return same;
-	}
-	return 1;
+	return mbox_check_lines(drop, first, end < drop->count ? end : drop->count);
 }
 
 int mbox_verify(
@@ -326,23 +332,23 @@ int mbox_verify(
 	return 0;
 }
 
+static int body_check(struct maildrop *drop, size_t i, struct maildrop_fault *fault)
+{
+	return mbox_verify(drop, i, i + 2, fault);
+}
+
 static int body_open(struct maildrop *drop, size_t i, struct maildrop_body *body,
 	struct maildrop_fault *fault)
 {
 	struct mbox *box = drop->own;
 	const struct maildrop_message *message = &drop->messages[i];
 
-	if (mbox_verify(drop, i, i + 2, fault) < 0)
+	if (body_check(drop, i, fault) < 0)
 		return -1;
 	*body = (struct maildrop_body){ .fd = box->fd,
 		.offset = message->at,
 		.end = message->at + message->stored };
 	return 0;
-}
-
-static int body_check(struct maildrop *drop, size_t i, struct maildrop_fault *fault)
-{
-	return mbox_verify(drop, i, i + 2, fault);
 }
 
 const struct maildrop_driver maildrop_mbox = {

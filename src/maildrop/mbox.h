@@ -57,8 +57,9 @@ int mbox_verify(
  * (ESTALE: no) and *fault. */
 int mbox_check_name(struct maildrop *drop, struct maildrop_fault *fault);
 
-/* Message i's "From " line: 1: it still stands there; 0: not; -1 with errno. */
-int mbox_check_line(struct maildrop *drop, size_t i);
+/* The "From " lines of messages first to end - 1: 1: all still stand there; 0: not; -1
+ * with errno. */
+int mbox_check_lines(struct maildrop *drop, size_t first, size_t end);
 
 int mbox_commit(struct maildrop *drop, struct maildrop_done *done,
 	struct maildrop_fault *fault);

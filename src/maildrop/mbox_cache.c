@@ -55,14 +55,6 @@ static bool is_sound(
 	return true;
 }
 
-static bool same_lines(struct maildrop *drop)
-{
-	for (size_t i = drop->count; i-- > 0;)
-		if (mbox_check_line(drop, i) != 1)
-			return false;
-	return true;
-}
-
 /* Was something appended to the file of which the cache tells, and nothing else? */
 static bool has_grown(struct maildrop *drop, const uint64_t key[CACHE_KEY])
 {
@@ -71,7 +63,7 @@ static bool has_grown(struct maildrop *drop, const uint64_t key[CACHE_KEY])
 
 	return key[KEY_SIZE] < box->end &&
 	       mbox_tail_sum(box->fd, key[KEY_SIZE], &tail) == 0 &&
-	       tail == key[KEY_TAIL] && same_lines(drop);
+	       tail == key[KEY_TAIL] && mbox_check_lines(drop, 0, drop->count) == 1;
 }
 
 static void forget(struct maildrop *drop)

@@ -8,6 +8,7 @@
 
 #include "base/die.h"
 #include "base/num.h"
+#include "base/pace.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -69,7 +70,7 @@ int reply_spill(struct reply_stream *replies)
 	if (gathered < REPLY_BLOCK)
 		return 0;
 	int result = reply_flush(replies);
-	pace_lavish(&replies->pace, gathered);
+	pace_lavish(&replies->moved, gathered);
 	return result;
 }
 

@@ -7,7 +7,6 @@
 #define POSTERN_SESSION_REPLY_H
 
 #include "base/buf.h"
-#include "base/pace.h"
 
 enum {
 	REPLY_BLOCK = 64 * 1024,     /* octets that are gathered at most */
@@ -17,8 +16,8 @@ enum {
 struct reply_stream {
 	int peer;
 	struct buf out;
-	struct pace pace;
-	int fault; /* errno of the write that failed; nothing is sent after it */
+	size_t moved; /* see pace_lavish() */
+	int fault;    /* errno of the write that failed; nothing is sent after it */
 };
 
 /* Replies to the socket peer, whose writes block for as long as a client may be
