@@ -11,6 +11,7 @@
 #include "base/io.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Does the mark stand where an mbox that is not cut has it? 1, 0, -1. */
 static int has_mark(int fd, const struct journal *journal)
@@ -81,6 +82,16 @@ static int finish(struct mbox_steps *w, const struct journal_place *place)
 	return -1;
 }
 
+/*
+ * A process that was killed may have left record and octets in memory alone. What the
+ * recovery acts on is on the disk first: a record before octets move because of it; the
+ * mbox before the journal, which says how to make it whole, loses its name.
+ */
+static int settle(int fd, const struct journal *journal)
+{
+	return fdatasync(journal->fd) < 0 ? -1 : fsync(fd);
+}
+
 int mbox_recover(
 	int fd, const struct journal_place *place, const struct mbox_tuning *tuning)
 {
@@ -90,7 +101,9 @@ int mbox_recover(
 
 	if (found <= 0)
 		return found;
-	int result = finish(&w, place);
+	int result = settle(fd, &journal);
+	if (result == 0)
+		result = finish(&w, place);
 	journal_close(&journal);
 	return result;
 }

@@ -125,6 +125,11 @@ struct disk disk_stopped(const struct disk *start, size_t stop, enum disk_luck l
 	return d;
 }
 
+struct disk disk_in_memory(const struct disk *start, size_t stop)
+{
+	return disk_stopped(start, stop, LUCK_EVERYTHING);
+}
+
 struct disk disk_now(struct fault *f)
 {
 	struct disk d = { .there = access(f->journal, F_OK) == 0 };

@@ -19,6 +19,10 @@ enum disk_luck { LUCK_NOTHING, LUCK_EVERYTHING, LUCK_SECTORS, LUCK_CALLS, LUCKS 
 /* What the files are now. disk_drop() frees it. */
 struct disk disk_now(struct fault *f);
 
+/* What a process finds that begins when the one before was killed in front of event
+ * `stop`: all of it, flushed or not. */
+struct disk disk_in_memory(const struct disk *start, size_t stop);
+
 /* A disk as a stop before event `stop` of the tape, which began at start, may leave it.
  */
 struct disk disk_stopped(const struct disk *start, size_t stop, enum disk_luck luck);

@@ -127,15 +127,25 @@ int __wrap_unlinkat(int dir, const char *name, int flags)
 	return result;
 }
 
+static void keep(size_t events)
+{
+	for (; tape.n > events; tape.n--)
+		free(tape.events[tape.n - 1].data);
+}
+
 void tape_start(struct fault *f)
 {
 	struct stat st;
 	if (stat(f->path, &st) < 0)
 		fault_fail(f, "stat");
-	for (size_t i = 0; i < tape.n; i++)
-		free(tape.events[i].data);
-	tape.n = 0;
+	keep(0);
 	tape.mbox = st.st_ino;
+	tape.on = true;
+}
+
+void tape_resume(size_t events)
+{
+	keep(events);
 	tape.on = true;
 }
 

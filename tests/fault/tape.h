@@ -22,6 +22,10 @@ struct tape_event {
 void tape_start(struct fault *f);
 void tape_stop(void);
 
+/* Keeps only the first events, and records what follows behind them: the process was
+ * killed there, and the next one goes on with what it finds in memory. */
+void tape_resume(size_t events);
+
 /* What is on it. */
 size_t tape_length(void);
 const struct tape_event *tape_at(size_t i);
