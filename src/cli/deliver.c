@@ -10,10 +10,10 @@
 #include "base/io.h"
 #include "cli/place.h"
 #include "cli/text.h"
+#include "cli/way.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -199,21 +199,19 @@ static int find_place(const struct cli *cli, struct identity *identity)
 
 /*
  * In a directory of root's that its owner can't write (/var/mail), a missing mbox is
- * made by root: exclusively, so never through a link. What goes wrong shows later.
+ * made by root: exclusively, and on a way that nobody else could lay (a link in the
+ * middle of a path would lead root anywhere). What goes wrong shows later.
  */
 static void make_mbox(const struct identity *identity)
 {
 	char parent[MAILDROP_PATH_MAX + 1];
 	const char *path = identity->path_name, *name = strrchr(path, '/');
-	struct stat st;
 	if (geteuid() != 0 || identity->maildrop != MAILDROP_MBOX || !name ||
 		span_to_text(span_of(path, (size_t)(name - path)), parent,
 			sizeof(parent)) < 0)
 		return;
-	int dir = open(parent, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int fd = -1;
-	if (dir >= 0 && fstat(dir, &st) == 0 && st.st_uid == 0 &&
-		!(st.st_mode & S_IWOTH))
+	int dir = way_of_root(parent), fd = -1;
+	if (dir >= 0)
 		fd = openat(dir, name + 1,
 			O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd >= 0 && fchown(fd, identity->uid, (gid_t)-1) < 0)

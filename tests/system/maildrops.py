@@ -111,6 +111,26 @@ class Maildrops(unittest.TestCase):
         self.assertEqual(client.stat()[0], 1)
         client.quit()
 
+    def test_no_mbox_is_made_where_a_user_leads(self):
+        """root makes a missing mbox only on a way that is root's from / on."""
+        with open(self.server.config) as f:
+            text = f.read().replace("mbox:/var/mail/%u", "mbox:%h/a/b/inbox")
+        config = os.path.join(self.server.directory, "led.conf")
+        with open(config, "w") as f:
+            f.write(text)
+        os.makedirs("/run/roots/b")
+        self.addCleanup(shutil.rmtree, "/run/roots")
+        os.symlink("/run/roots", "/home/homer/a")
+        self.addCleanup(os.unlink, "/home/homer/a")
+        self.deliver("homer", message(1), code=75, config=config)
+        self.assertEqual(os.listdir("/run/roots/b"), [])
+        # Where root itself has laid a link it is root's way.
+        os.symlink("/var/mail", "/run/roots/mail")
+        with open(config, "w") as f:
+            f.write(text.replace("%h/a/b/inbox", "/run/roots/mail/%u"))
+        self.deliver("homer", message(1), config=config)
+        os.unlink("/var/mail/homer")
+
     def test_a_database_that_the_caller_may_not_read(self):
         """It may have the name, so a name that no other statement has is kept for later."""
         self.server.accounts.reverse()
