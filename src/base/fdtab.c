@@ -22,7 +22,14 @@ int fdtab_close_from(int first)
 	return 0;
 }
 
-int fdtab_place(int base, const int *fds, int n)
+/* A program that a child starts, or a library for it, must not inherit them. */
+static int close_on_exec(int fd)
+{
+	int flags = fcntl(fd, F_GETFD);
+	return flags < 0 ? -1 : fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
+}
+
+static int place(int base, const int *fds, int n)
 {
 	int high[FDTAB_MAX];
 	if (n < 0 || n > FDTAB_MAX) {
@@ -41,10 +48,26 @@ int fdtab_place(int base, const int *fds, int n)
 	return fdtab_close_from(base + n);
 }
 
+int fdtab_place(int base, const int *fds, int n)
+{
+	if (place(base, fds, n) < 0)
+		return -1;
+	for (int i = 0; i < n; i++)
+		if (close_on_exec(base + i) < 0)
+			return -1;
+	return 0;
+}
+
+int fdtab_place_for_exec(int base, const int *fds, int n)
+{
+	return place(base, fds, n);
+}
+
 int fdtab_exactly(int last)
 {
 	for (int fd = 0; fd <= last; fd++)
-		if (fcntl(fd, F_GETFD) < 0)
+		if (fcntl(fd, F_GETFD) < 0 ||
+			(fd > STDERR_FILENO && close_on_exec(fd) < 0))
 			return -1;
 	return fdtab_close_from(last + 1);
 }

@@ -3,18 +3,17 @@
  *
  * Runs as root, in the session child, before it becomes the mailbox owner. Trusts
  * the locks directory (root's own) and the kernel: who holds the record lock,
- * when the file was last written. Distrusts what the file says: the session
- * that writes it may have been taken over by its peer; the text is parsed
- * within bounds and shown to people, never acted upon. Fails with -1 and errno.
+ * when the FIFO was last written. Distrusts the holder, which may have been taken over
+ * by its peer or by a message: it can say that it was active now, and no more; nothing
+ * can be stored in a FIFO that nobody reads but a pipe's 64 KB, so it cannot
+ * fill the file system of root's that the locks lie in. Fails with -1 and errno.
  *
- * The files stay: removing a lock file while another process waits for it is
- * the classic way to have two holders. They are small and live in /run.
+ * The FIFOs stay: removing a lock file while another process waits for it is
+ * the classic way to have two holders. They are empty and live in /run.
  */
 #include "maildrop/lock.h"
 
-#include "base/buf.h"
 #include "base/io.h"
-#include "base/num.h"
 #include "maildrop/state.h"
 
 #include <errno.h>
@@ -27,20 +26,29 @@
 #include <unistd.h>
 
 enum {
-	LOCK_RECORD_MAX = 128, /* "v1 PID SINCE CLIENT\n" */
-	LOCK_WAIT = 5000,      /* milliseconds for a holder to end */
-	LOCK_LINGER = 1000,    /* and for one that has not been told to */
+	LOCK_WAIT = 5000,	/* milliseconds for a holder to end */
+	LOCK_LINGER = 1000,	/* and for one that has not been told to */
+	LOCK_KILL_SECONDS = 300 /* idle for so long beyond the takeover: killed */
 };
 
-static int open_file(int locks, enum maildrop_kind kind, const char *path)
+static const char suffix[] = ".lock";
+
+static int make_fifo(int locks, const char *name)
 {
-	char key[MAILDROP_KEY_DIGITS + 1];
-	maildrop_key(kind, path, key);
-	int fd = openat(locks, key,
-		O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-		0600);
+	return mkfifoat(locks, name, 0600) == 0 || errno == EEXIST ? 0 : -1;
+}
+
+static int open_fifo(int locks, enum maildrop_kind kind, const char *path)
+{
+	char name[MAILDROP_KEY_DIGITS + sizeof(suffix)];
 	struct stat st;
-	if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)))
+	maildrop_key(kind, path, name);
+	memcpy(name + MAILDROP_KEY_DIGITS, suffix, sizeof(suffix));
+	if (make_fifo(locks, name) < 0)
+		return -1;
+	int fd = openat(locks, name,
+		O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_NOATIME | O_CLOEXEC);
+	if (fd < 0 || (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode)))
 		return fd;
 	close(fd);
 	errno = EINVAL;
@@ -72,63 +80,60 @@ static pid_t holder_pid(int fd)
 	return lock.l_pid > 0 ? lock.l_pid : 0;
 }
 
-static uint64_t seconds_since(uint64_t then)
+static uint64_t seconds_since(time_t then)
 {
 	time_t now = time(NULL);
-	return now > 0 && (uint64_t)now > then ? (uint64_t)now - then : 0;
-}
-
-static void copy_printable(char *text, size_t size, struct span s)
-{
-	size_t n = 0;
-	for (; n < s.n && n + 1 < size; n++)
-		text[n] = (char)(s.p[n] > 0x20 && s.p[n] < 0x7F ? s.p[n] : '?');
-	text[n] = '\0';
+	return now > then ? (uint64_t)now - (uint64_t)then : 0;
 }
 
 static void read_holder(int fd, struct lock_holder *holder)
 {
-	char record[LOCK_RECORD_MAX];
 	struct stat st;
-	uint64_t since;
 	*holder = (struct lock_holder){ 0 };
-	if (fstat(fd, &st) == 0 && st.st_mtime > 0)
-		holder->idle_seconds = seconds_since((uint64_t)st.st_mtime);
-	ssize_t n = io_pread_full(fd, record, sizeof(record), 0);
-	struct span rest = span_of(record, n > 0 ? (size_t)n : 0);
-	struct span line = span_cut(&rest, '\n');
-	if (span_is(span_cut(&line, ' '), "v1")) {
-		span_cut(&line, ' ');
-		if (num_parse(span_cut(&line, ' '), UINT64_MAX, &since) == 0)
-			holder->held_seconds = seconds_since(since);
-		copy_printable(holder->client, sizeof(holder->client), line);
-	}
+	if (fstat(fd, &st) < 0)
+		return;
+	holder->idle_seconds = seconds_since(st.st_mtime);
+	holder->held_seconds = seconds_since(st.st_atime);
 	if (holder->held_seconds < holder->idle_seconds)
 		holder->held_seconds = holder->idle_seconds;
 }
 
-static int write_record(int fd, const char *client)
+#ifdef SYS_pidfd_open
+static int send_signal(int process, int number)
 {
-	char storage[LOCK_RECORD_MAX], word[48];
-	struct buf record;
-	copy_printable(word, sizeof(word), span_str(client));
-	buf_fixed(&record, storage, sizeof(storage));
-	buf_printf(&record, "v1 %ld %lld %s\n", (long)getpid(), (long long)time(NULL),
-		word);
-	struct span s = buf_span(&record);
-	if (io_pwrite_all(fd, s.p, s.n, 0) == 0 && ftruncate(fd, (off_t)s.n) == 0)
-		return 0;
-	/* The text is for people; the time is not. */
-	return futimens(fd, NULL);
+	return (int)syscall(SYS_pidfd_send_signal, process, number, NULL, 0);
 }
 
-#ifdef SYS_pidfd_open
+/* Who has been told to end obeys no command any more, and touches nothing. */
+static bool was_touched(int fd, time_t since)
+{
+	struct stat st;
+	return fstat(fd, &st) == 0 && st.st_mtime > since + 1;
+}
+
+/* SIGTERM, and time for an UPDATE; SIGKILL for one that goes on as if nothing had been
+ * said, or that has been deaf for minutes. */
+static void end_holder(int fd, int process, uint64_t idle_beyond)
+{
+	time_t told = time(NULL);
+	if (idle_beyond >= LOCK_KILL_SECONDS) {
+		if (send_signal(process, SIGKILL) == 0)
+			io_wait(process, POLLIN, io_now() + LOCK_WAIT);
+		return;
+	}
+	if (send_signal(process, SIGTERM) < 0 ||
+		io_wait(process, POLLIN, io_now() + LOCK_WAIT) > 0)
+		return;
+	if (was_touched(fd, told) && send_signal(process, SIGKILL) == 0)
+		io_wait(process, POLLIN, io_now() + LOCK_WAIT);
+}
+
 /*
- * Waits until the holder has ended; makes it, if told to. The process is held by a
- * descriptor that was made while it had the lock, so that no other process
- * which got its number later is ever signalled.
+ * Waits until the holder has ended; makes it, if it has been idle for `most` seconds.
+ * The process is held by a descriptor that was made while it had the lock, so that no
+ * other process which got its number later is ever signalled.
  */
-static int await_holder(int fd, bool end_it)
+static int await_holder(int fd, uint64_t idle, uint32_t most)
 {
 	pid_t pid = holder_pid(fd);
 	if (pid == 0)
@@ -136,36 +141,37 @@ static int await_holder(int fd, bool end_it)
 	int process = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (process < 0)
 		return try_lock(fd);
-	int64_t deadline = io_now() + (end_it ? LOCK_WAIT : LOCK_LINGER);
-	if (holder_pid(fd) == pid && (!end_it || syscall(SYS_pidfd_send_signal, process,
-							 SIGTERM, NULL, 0) == 0))
-		io_wait(process, POLLIN, deadline);
+	if (holder_pid(fd) == pid && idle >= most)
+		end_holder(fd, process, idle - most);
+	else if (idle < most)
+		io_wait(process, POLLIN, io_now() + LOCK_LINGER);
 	close(process);
 	return try_lock(fd);
 }
 #else
-static int await_holder(int fd, bool end_it)
+static int await_holder(int fd, uint64_t idle, uint32_t most)
 {
-	(void)end_it;
+	(void)idle, (void)most;
 	return try_lock(fd); /* there is no safe way to name a process */
 }
 #endif
 
-int lock_take(int locks, enum maildrop_kind kind, const char *path, const char *client,
+int lock_take(int locks, enum maildrop_kind kind, const char *path,
 	uint32_t takeover_seconds, struct lock_holder *holder)
 {
 	*holder = (struct lock_holder){ 0 };
-	int fd = open_file(locks, kind, path);
+	int fd = open_fifo(locks, kind, path);
 	if (fd < 0)
 		return -1;
 	int got = try_lock(fd);
 	if (got < 0 && errno == EWOULDBLOCK) {
 		read_holder(fd, holder);
-		bool end_it = holder->idle_seconds >= takeover_seconds;
-		got = await_holder(fd, end_it);
-		holder->taken_over = got == 0 && end_it;
+		got = await_holder(fd, holder->idle_seconds, takeover_seconds);
+		holder->taken_over =
+			got == 0 && holder->idle_seconds >= takeover_seconds;
 	}
-	if (got == 0 && write_record(fd, client) == 0)
+	/* Both times are now: held since, and last heard. */
+	if (got == 0 && futimens(fd, NULL) == 0)
 		return fd;
 	int error = errno;
 	close(fd);
@@ -176,9 +182,13 @@ int lock_take(int locks, enum maildrop_kind kind, const char *path, const char *
 void lock_touch(int lock)
 {
 	/*
-	 * Written, not futimens(): the session is no longer the file's owner.
-	 * When it fails, the session looks idle a little early.
+	 * Written, not futimens(): the session is no longer the FIFO's owner. And read,
+	 * so that the FIFO is empty again. When it fails, the session looks idle a
+	 * little early.
 	 */
-	ssize_t n = pwrite(lock, "v", 1, 0);
+	unsigned char octet = 'v';
+	ssize_t n = write(lock, &octet, 1);
+	if (n == 1)
+		n = read(lock, &octet, 1);
 	(void)n;
 }

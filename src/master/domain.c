@@ -46,7 +46,7 @@ static int lay_table(int control, const struct domain_launch *launch)
 	/* 0 and 1 first: fdtab_place() closes the number that null has. */
 	if (dup2(null, 0) < 0 || dup2(null, 1) < 0)
 		return -1;
-	return fdtab_place(FD_CONTROL, fds, launch->fds_n + 1);
+	return fdtab_place_for_exec(FD_CONTROL, fds, launch->fds_n + 1);
 }
 
 static _Noreturn void become(

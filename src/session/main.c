@@ -142,20 +142,18 @@ static void place_state(const struct identity *identity)
 		close(FD_SESSION_STATE);
 		return;
 	}
-	if (dup2(state, FD_SESSION_STATE) < 0)
-		die(EXIT_TEMPORARY, "dup2");
+	if (dup3(state, FD_SESSION_STATE, O_CLOEXEC) < 0)
+		die(EXIT_TEMPORARY, "dup3");
 	close(state);
 }
 
 static void place_lock(const struct parent *p)
 {
 	struct lock_holder holder = { 0 };
-	char client[NETADDR_TEXT_MAX];
 
-	netaddr_text(&p->identity.peer, client);
 	close(FD_SESSION_LOCK);
 	int lock = lock_take(FD_LOCKS, p->identity.maildrop, p->identity.path_name,
-		client, p->setup.takeover_seconds, &holder);
+		p->setup.takeover_seconds, &holder);
 	if (lock < 0 && errno == EWOULDBLOCK) {
 		send_verdict(&(struct verdict){
 			.kind = VERDICT_IN_USE, .held_seconds = holder.held_seconds });

@@ -16,6 +16,7 @@
 #include "postern/fds.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -81,7 +82,7 @@ static void run_worker(void *self, int channel)
 	int fds[FDPASS_MAX + 1];
 	size_t came = 0;
 	loop_default_signals();
-	if (dup2(channel, work->worker) < 0)
+	if (dup3(channel, work->worker, O_CLOEXEC) < 0)
 		die(EXIT_TEMPORARY, "a worker's channel");
 	const int first = work->worker - (int)work->descriptors;
 	close_range_of(first, work->worker);

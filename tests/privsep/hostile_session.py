@@ -11,6 +11,8 @@ from puppet import ALICE, BOB, DIED, MAIL, PASSWORD, SANDBOXED, pids, \
     puppet_server, puppet_session
 from server import add_unix_user, main
 
+FD_LOCK = 5  # include/postern/fds.h
+
 
 class Session(unittest.TestCase):
     """The attacker is alice's session. bob is another virtual user of the same Unix
@@ -74,6 +76,22 @@ class Session(unittest.TestCase):
                       ("EXDEV", "EACCES"))
         opened = [state for state in states if self.alice.do("list", state) == 0]
         self.assertLessEqual(len(opened), 1, "its own state directory at most")
+
+    def test_no_times_of_others(self):
+        """Landlock does not know them; the system call takes no path here."""
+        bob = self.server.maildir(BOB)
+        before = os.stat(bob).st_mtime_ns
+        self.assertEqual(self.alice.do("times", bob), DIED if SANDBOXED else 0)
+        if SANDBOXED:
+            self.assertEqual(os.stat(bob).st_mtime_ns, before)
+
+    def test_its_lock_takes_no_room(self):
+        """Nothing can be stored in it: the file system that it lies in is root's."""
+        self.assertIn(self.alice.do("allocate", FD_LOCK, 1 << 20), ("ESPIPE", "ENODEV"))
+        self.alice.do("send", FD_LOCK, b"x")
+        locks = os.path.join(self.server.directory, "run", "locks")
+        self.assertEqual(sum(os.stat(os.path.join(locks, name)).st_blocks
+                             for name in os.listdir(locks)), 0)
 
     def test_no_process(self):
         """bob's session has the same uid; only the walls are between them."""

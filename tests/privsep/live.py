@@ -192,6 +192,17 @@ class Live(unittest.TestCase):
         self.assertEqual({n for n in gate if n > 2}, {3})
         self.assertEqual({n for n in kinds(self.parent("postern-keeper")) if n > 2}, {3})
 
+    def test_no_program_inherits_a_descriptor(self):
+        """What one of them executes (a helper of a PAM module) finds 0 to 2, and no channel."""
+        for name, pid in self.everybody_and_master():
+            for number in hold.descriptors(pid):
+                if number <= 2:
+                    continue
+                with self.subTest(name, number=number):
+                    with open(f"/proc/{pid}/fdinfo/{number}") as f:
+                        flags = int(re.search(r"flags:\s+(\d+)", f.read())[1], 8)
+                    self.assertTrue(flags & os.O_CLOEXEC)
+
     def test_limits(self):
         if SANITIZED:
             self.skipTest("a sanitized build has its own limits")

@@ -180,6 +180,10 @@ static long run(const char *what, const char *first, const char *second)
 		return write_path(first);
 	if (strcmp(what, "list") == 0)
 		return list_path(first);
+	if (strcmp(what, "times") == 0)
+		return utimensat(AT_FDCWD, first, NULL, 0);
+	if (strcmp(what, "allocate") == 0)
+		return fallocate(number, 0, 0, atol(second));
 	if (strcmp(what, "unlink") == 0)
 		return unlink(first);
 	if (strcmp(what, "link") == 0)

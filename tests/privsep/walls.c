@@ -74,6 +74,8 @@ static const struct attempt {
 	{ "remove another's file", FILES, try_unlink_outside, EACCES },
 	{ "truncate by name", FILES | GATE, try_truncate, DIES },
 	{ "change modes", FILES | GATE, try_chmod, DIES },
+	{ "change times", FILES | GATE, try_times, DIES },
+	{ "times of what it has open", SESSION, try_own_times, WORKS },
 	/* network */
 	{ "TCP socket", LEAF | GATE_PARENT | SESSION_PARENT, try_socket_inet, DIES },
 	{ "Unix socket", LEAF | GATE_PARENT | SESSION_PARENT, try_socket_unix, DIES },
@@ -125,10 +127,13 @@ static const struct attempt {
 	{ "a raw socket", ROOT, try_raw_socket, EPERM },
 	{ "set the clock", ROOT, try_clock, EPERM },
 	{ "mount", AUTH, try_mount, EPERM },
-	{ "user namespace", AUTH, try_namespace, EPERM },
+	{ "user namespace", ROOT, try_namespace, EPERM },
+	{ "a child in a user namespace", ROOT, try_clone_users, EPERM },
+	{ "a child in a mount namespace", AUTH, try_clone_mounts, EPERM },
+	{ "what no filter can look at", ROOT, try_clone3, ENOSYS },
 	{ "3 GB of memory", LEAF, try_much_memory, ENOMEM },
-	{ "64 descriptors", FILES, try_many_descriptors, EMFILE },
-	{ "64 descriptors", GATE, try_many_descriptors, DIES },
+	{ "64 descriptors", FILES, try_many_files, EMFILE },
+	{ "copy a descriptor", LEAF, try_many_descriptors, DIES },
 };
 
 static int enter(enum domain domain)
@@ -205,7 +210,7 @@ static bool applies(const struct attempt *attempt)
 	unsigned missing = sandbox_missing();
 	if (attempt->outcome == DIES || attempt->outcome == EMFILE ||
 		attempt->outcome == ENOMEM || attempt->outcome == ENOTTY ||
-		attempt->outcome == EPERM)
+		attempt->outcome == EPERM || attempt->outcome == ENOSYS)
 		return !(missing & WALL_SECCOMP);
 	return attempt->outcome == WORKS || !(missing & WALL_LANDLOCK);
 }

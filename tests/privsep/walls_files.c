@@ -174,6 +174,17 @@ int try_chmod(void)
 	return chmod(place.outside, 0777);
 }
 
+int try_times(void)
+{
+	return utimensat(AT_FDCWD, place.outside, NULL, 0);
+}
+
+int try_own_times(void)
+{
+	int fd = in(place.maildir, "new/1", O_RDWR);
+	return fd < 0 ? -1 : futimens(fd, NULL);
+}
+
 int try_quiet_write(void)
 {
 	return write(2, "", 0) == 0 ? 0 : -1;

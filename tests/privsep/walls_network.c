@@ -79,6 +79,14 @@ int try_send_recv(void)
 	return read(place.pair[1], octets, 4) == 4 ? 0 : -1;
 }
 
+int try_many_files(void)
+{
+	for (int i = 0; i < 64; i++)
+		if (openat(place.state_fd, ".", O_RDONLY | O_DIRECTORY) < 0)
+			return -1;
+	return 0;
+}
+
 int try_many_descriptors(void)
 {
 	for (int i = 0; i < 64; i++)

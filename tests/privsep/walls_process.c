@@ -35,6 +35,29 @@ int try_namespace(void)
 	return unshare(CLONE_NEWUSER);
 }
 
+static int clone_with(int flags)
+{
+	long pid = syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0)
+		_exit(0);
+	return pid < 0 ? -1 : waitpid((pid_t)pid, NULL, 0);
+}
+
+int try_clone_users(void)
+{
+	return clone_with(CLONE_NEWUSER);
+}
+
+int try_clone_mounts(void)
+{
+	return clone_with(CLONE_NEWNS);
+}
+
+int try_clone3(void)
+{
+	return (int)syscall(SYS_clone3, NULL, 0);
+}
+
 int try_exec(void)
 {
 	char *argv[] = { (char *)(uintptr_t) "true", NULL }, *envp[] = { NULL };
