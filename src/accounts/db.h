@@ -33,6 +33,7 @@ struct store {
 	sqlite3 *db;
 	enum store_mode mode;
 	bool read_only; /* the file could only be opened so */
+	bool usable;	/* store_open() has succeeded */
 	bool waits;	/* for other writers, up to deadline */
 	int64_t deadline;
 	/* the directory, locked (see turn.c), or -1: while the handle reads alone,
@@ -57,6 +58,17 @@ int store_check_file(struct store *store, struct store_file *file);
 
 /* Notes which files have the names of the log and its index now. */
 void store_note_log(const struct store *store, struct store_log *log);
+
+/* fit.c: is the log of this very file? 0; or -1 and EUCLEAN. */
+int store_check_fit(struct store *store);
+
+/* Inside of a transaction that writes: marks the file when its log is empty. 0, or -1.
+ */
+int store_mark(struct store *store);
+
+/* Marks *store so that its pages may become those of *place, whose log stays. 0, or -1.
+ */
+int store_mark_for(struct store *store, const struct store *place);
 
 /* Statements without values. 0, or -1. */
 int store_exec(struct store *store, const char *sql);

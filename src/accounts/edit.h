@@ -94,4 +94,19 @@ int edit_certificate_each(struct store *store, const struct account *account,
 int edit_check(
 	struct store *store, void (*each)(void *arg, const char *line), void *arg);
 
+/*
+ * Writes a copy that is one file (0600) and holds what was committed when it began; who
+ * logs in or writes meanwhile waits for nothing. There must be no file at the path, and
+ * after a failure there is none again.
+ */
+int edit_backup(struct store *store, const char *path);
+
+/*
+ * Puts what the database at `from` holds in the place of all that *store (STORE_CREATE)
+ * holds, in one transaction: who reads sees the old or the new. An older version is
+ * brought up to date on the way; a foreign, later or damaged one is refused, and *store
+ * is as it was. Remembered logins of both end. Faults name the file that they are of.
+ */
+int edit_restore(struct store *store, const char *from);
+
 #endif

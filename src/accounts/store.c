@@ -6,7 +6,8 @@
  *
  * The write-ahead log is kept when the last handle closes, and auth's closing does not
  * checkpoint: with one open per login that would be a rewrite per login. The
- * postern command's does, so that the file alone is whole as often as it can be.
+ * postern command's does, and auth's parent at rest and at its end (store_settle()), so
+ * that the file alone is whole as often as it can be.
  *
  * A full disk: SQLite wants room for the index of the log (FILE-shm). Auth can do
  * without, at the price of one reader at a time (locking_mode EXCLUSIVE keeps the index
@@ -196,14 +197,13 @@ static int set_up(struct store *store)
 /* Empty or older: made current. A new file gets its write-ahead log first. */
 static int migrate(struct store *store, enum schema_state state)
 {
-	if (store->mode == STORE_READ || store->read_only)
-		return store_fail(store, EPROTO,
-			state == SCHEMA_EMPTY
-				? "not a Postern account database"
-				: "of an earlier version; any command that writes"
-				  " (as root) updates it");
-	if (state == SCHEMA_EMPTY && store->mode != STORE_CREATE)
-		return store_fail(store, EPROTO, "not a Postern account database");
+	bool reads = store->mode == STORE_READ || store->read_only;
+	if (state == SCHEMA_EMPTY && (reads || store->mode != STORE_CREATE))
+		return store_fail(store, ENODATA, "not a Postern account database");
+	if (reads)
+		return store_fail(store, ESTALE,
+			"of an earlier version; any command that writes (as root) "
+			"updates it");
 	if (state == SCHEMA_EMPTY && store_exec(store, "PRAGMA journal_mode = WAL") < 0)
 		return -1;
 	int rc = schema_migrate(store->db, SCHEMA_VERSION);
@@ -235,7 +235,8 @@ static int check_schema(struct store *store)
 
 static int open_whole(struct store *store)
 {
-	return open_db(store, false) < 0 || set_up(store) < 0 || check_schema(store) < 0
+	return open_db(store, false) < 0 || set_up(store) < 0 ||
+			       store_check_fit(store) < 0 || check_schema(store) < 0
 		       ? -1
 		       : 0;
 }
@@ -253,7 +254,7 @@ static int open_alone(struct store *store)
 		store_exec(store, "PRAGMA locking_mode = EXCLUSIVE") < 0 ||
 		set_up(store) < 0)
 		return -1;
-	return check_schema(store);
+	return store_check_fit(store) < 0 ? -1 : check_schema(store);
 }
 
 static int open_patiently(struct store *store)
@@ -288,15 +289,36 @@ int store_open(struct store **out, const char *path, enum store_mode mode)
 	if (store_check_file(store, &store->file) < 0 || open_patiently(store) < 0)
 		return -1;
 	store_note_log(store, &store->log);
+	store->usable = true;
 	return 0;
+}
+
+void store_settle(struct store *store)
+{
+	if (store->usable)
+		checkpoint(store);
+}
+
+int store_sound(struct store *store)
+{
+	struct stmt s;
+	char line[128];
+	stmt_open(&s, store, "PRAGMA quick_check(1)");
+	int got = stmt_step(&s);
+	bool good = got == 1 && stmt_text(&s, 0, line, sizeof(line)) == 0 &&
+		    strcmp(line, "ok") == 0;
+	stmt_close(&s);
+	if (got < 0 || good)
+		return got < 0 ? -1 : 0;
+	return store_fail_db(store, SQLITE_CORRUPT);
 }
 
 void store_close(struct store *store)
 {
 	if (!store)
 		return;
-	if (store->mode >= STORE_WRITE && store->db)
-		checkpoint(store);
+	if (store->mode >= STORE_WRITE)
+		store_settle(store);
 	sqlite3_close(store->db);
 	io_close(&store->alone);
 	io_close(&store->queue);

@@ -11,9 +11,11 @@
  *   EINVAL   a value is not of its form
  *   EBUSY    another writer for longer than STORE_WAIT_MS
  *   ENOSPC   the file system is full
- *   EUCLEAN  the file is damaged
+ *   EUCLEAN  the file is damaged, or its log is another file's
  *   EACCES   permissions; also a file that others than its owner can write
- *   EPROTO   not ours, or of a later version; or older and opened for reading only
+ *   EPROTO   not ours, or of a later version, or no file
+ *   ESTALE   of an earlier version, and opened for reading only
+ *   ENODATA  without any table, and not opened with STORE_CREATE
  *   ENOMEM, EIO
  */
 #ifndef POSTERN_ACCOUNTS_STORE_H
@@ -44,6 +46,13 @@ struct store;
  */
 int store_open(struct store **store, const char *path, enum store_mode mode);
 void store_close(struct store *store);
+
+/* Copies the log back into the file and empties it, unless somebody is in the way: the
+ * file alone is whole then. Needs STORE_LOGIN at least. */
+void store_settle(struct store *store);
+
+/* SQLite's own look at all pages. 0; or -1, EUCLEAN when one is damaged. */
+int store_sound(struct store *store);
 
 /*
  * For who asks again and again, and may lose what the file's owner does in between:

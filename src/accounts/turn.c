@@ -94,7 +94,9 @@ int store_begin(struct store *store)
 		return -1;
 	}
 	store->depth++;
-	return 0;
+	if (store->depth > 1 || store_mark(store) == 0)
+		return 0;
+	return store_end(store, -1);
 }
 
 /* After a full disk SQLite has taken all back itself: to do it again is no error. */

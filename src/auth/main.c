@@ -110,6 +110,11 @@ static void follow(void *self)
 	offer_follow(&offer, self);
 }
 
+static void end(void *self)
+{
+	offer_end(&offer, self);
+}
+
 /* The keepers of PAM sessions (vigil.c) outlive the children that forked them; the
  * warm parent reaps them wherever there is no init that does. */
 static void adopt(void)
@@ -158,6 +163,7 @@ int main(void)
 		.child = serve,
 		.tick = follow,
 		.tick_ms = OFFER_TICK_MS,
+		.end = end,
 		.self = &auth,
 	});
 }

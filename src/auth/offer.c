@@ -66,10 +66,30 @@ int offer_begin(struct offer *offer, struct auth *auth)
 	return report(offer->mechanisms);
 }
 
+/* Who writes now and then (each login is noted) leaves a log behind; once it is quiet
+ * for a tick it goes back. A log that somebody reads is tried again. */
+static void settle(const struct offer *offer, struct auth *auth)
+{
+	for (uint32_t i = 0; i < auth->setup.sources_n; i++) {
+		struct source *source = &auth->sources[i];
+		if (source->usable && source->driver->settle &&
+			offer->files[i][1].size > 0)
+			source->driver->settle(source);
+	}
+}
+
+void offer_end(struct offer *offer, struct auth *auth)
+{
+	(void)changed(offer, auth);
+	settle(offer, auth);
+}
+
 void offer_follow(struct offer *offer, struct auth *auth)
 {
-	if (!changed(offer, auth))
+	if (!changed(offer, auth)) {
+		settle(offer, auth);
 		return;
+	}
 	uint32_t mechanisms = decide_offer(auth);
 	/* A master that is gone hears nothing; the sessions need none. */
 	if (mechanisms != offer->mechanisms && report(mechanisms) == 0)

@@ -29,7 +29,11 @@ struct offer {
 /* In the warm parent, before it is ready. 0, or -1 with errno. */
 int offer_begin(struct offer *offer, struct auth *auth);
 
-/* Looks whether a database has changed; reports when the set has. */
+/* Looks whether a database has changed; reports when the set has. Where none has, its
+ * log goes back into it. */
 void offer_follow(struct offer *offer, struct auth *auth);
+
+/* Nobody will ask any more: what is in the logs goes back into the databases. */
+void offer_end(struct offer *offer, struct auth *auth);
 
 #endif

@@ -78,6 +78,8 @@ struct source_driver {
 	/* The mechanisms that it could verify for some account, as a set; and of them
 	 * into *all those that it can verify for each of its accounts. */
 	uint32_t (*offer)(struct source *source, uint32_t *all);
+	/* In the warm parent, when its files were quiet, and at its end; or NULL. */
+	void (*settle)(struct source *source);
 	/* In a child: is the name one of its accounts? */
 	enum source_holds (*holds)(struct source *source, struct claim *claim);
 	/* The claim's password or digest. */

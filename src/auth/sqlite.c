@@ -166,7 +166,11 @@ static int try_open(const struct source *source)
 		store_close(store);
 		result = store_open(&store, source->setup->argument, STORE_LOGIN);
 	}
-	bool will_be_made = source->check && (errno == ENOENT || errno == EPROTO);
+	/* A service begins in a moment; a trial has the time to look at every page. */
+	if (result == 0 && source->check)
+		result = store_sound(store);
+	bool will_be_made = result < 0 && source->check &&
+			    (errno == ENOENT || errno == ESTALE || errno == ENODATA);
 	if (result < 0 && !will_be_made)
 		log_line("%s", store ? store_fault(store) : "no memory");
 	store_close(store);
@@ -193,10 +197,22 @@ static int prepare(struct source *source)
 	return check_owner(source) < 0 || opened < 0 ? -1 : 0;
 }
 
+/* The log goes back into the file, which is then whole without it: for a backup. */
+static void settle(struct source *source)
+{
+	struct store *store;
+	if (source->check)
+		return;
+	if (store_open(&store, source->setup->argument, STORE_LOGIN) == 0)
+		store_settle(store);
+	store_close(store);
+}
+
 const struct source_driver source_sqlite = {
 	.kind = SOURCE_SQLITE,
 	.prepare = prepare,
 	.offer = offer,
+	.settle = settle,
 	.holds = holds,
 	.verify = verify,
 	.authorize = authorize,

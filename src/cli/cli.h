@@ -94,6 +94,6 @@ int cli_flush(void);
 /* The tables. */
 extern const struct cli_command cli_user[], cli_show[], cli_app[], cli_alias[],
 	cli_transfer[], cli_server[], cli_check[], cli_host[], cli_deliver[],
-	cli_undelete[];
+	cli_undelete[], cli_backup[];
 
 #endif

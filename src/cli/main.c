@@ -15,6 +15,7 @@ static const struct cli_command *const tables[] = {
 	cli_user,
 	cli_show,
 	cli_transfer,
+	cli_backup,
 	cli_app,
 	cli_alias,
 	cli_check,

@@ -269,5 +269,7 @@ _Noreturn void warm_run(const struct warm_work *work)
 		bug("too many descriptors");
 	while (!is_over(&w))
 		turn(&w);
+	if (work->end)
+		work->end(work->self);
 	exit(EXIT_DONE);
 }

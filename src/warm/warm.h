@@ -51,6 +51,8 @@ struct warm_work {
 	/* In the parent, about every tick_ms milliseconds; NULL: never. */
 	void (*tick)(void *self);
 	int tick_ms;
+	/* In the parent, when its last child has gone; NULL: nothing is left to do. */
+	void (*end)(void *self);
 	void *self;
 };
 

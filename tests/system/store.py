@@ -243,6 +243,118 @@ class Trouble(unittest.TestCase):
             server.command("user", "check")
 
 
+class Backup(unittest.TestCase):
+    """A database is one file that can be copied: at rest, at the end, and by command."""
+
+    def setUp(self):
+        self.server = Server()
+        self.server.add_user("joe@example.org", PASSWORD)
+        self.copy = os.path.join(self.server.directory, "copy.db")
+
+    def log_octets(self):
+        with contextlib.suppress(FileNotFoundError):
+            return os.stat(self.server.database + "-wal").st_size
+        return 0
+
+    def noted(self, path):
+        with contextlib.closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as db:
+            return db.execute("SELECT last_source FROM account").fetchall()
+
+    def test_at_rest_and_at_the_end(self):
+        with self.server as server:
+            self.assertIsNone(login(server, "joe@example.org", source="127.0.2.1"))
+            deadline = time.monotonic() + PATIENCE
+            while self.noted(server.database) != [("127.0.2.1",)] or self.log_octets():
+                self.assertLess(time.monotonic(), deadline)
+                server.read_log(0.05)
+            self.assertIsNone(login(server, "joe@example.org", source="127.0.2.2"))
+        self.assertEqual(self.log_octets(), 0)
+        self.assertIn(self.noted(self.server.database), ([("127.0.2.1",)], [("127.0.2.2",)]))
+
+    def test_while_it_serves(self):
+        with self.server as server:
+            self.assertIsNone(login(server, "joe@example.org"))
+            server.command("user", "backup", self.copy)
+            self.assertEqual(os.stat(self.copy).st_mode & 0o777, 0o600)
+            server.command("user", "passwd", "joe@example.org", "--stdin", input="another\n")
+            server.command("user", "add", "new@example.org", "--no-password")
+            self.assertIsNone(login(server, "joe@example.org", "another"))
+            server.command("user", "restore", self.copy)
+            self.assertIn("[AUTH]", login(server, "joe@example.org", "another", "127.0.3.1"))
+            self.assertIsNone(login(server, "joe@example.org"))
+            self.assertEqual(column(server, "SELECT name FROM account"),
+                             [("joe@example.org",)])
+            server.command("user", "check")
+            # over an earlier one; and what is no database is refused by its name
+            server.command("user", "backup", self.copy)
+            with open(self.copy, "wb") as f:
+                f.write(b"none" * 1000)
+            done = server.command("user", "restore", self.copy, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(self.copy.encode(), done.stdout)
+            self.assertIsNone(login(server, "joe@example.org"))
+            self.assertEqual([n for n in os.listdir(server.directory)
+                              if "restoring" in n or n.endswith(".new")], [])
+
+    def test_put_back_by_hand(self):
+        """mv(1) in the place of a file whose log was not empty: refused, and told."""
+        server = self.server
+        shutil.copy2(server.database, self.copy)
+        with contextlib.closing(sqlite3.connect(server.database)) as db:
+            server.command("user", "passwd", "joe@example.org", "--stdin", input="another\n")
+            rows = db.execute("SELECT * FROM account")
+            rows.fetchone()  # who reads keeps the log from being emptied
+            server.command("user", "add", "new@example.org", "--no-password")
+            shutil.copy2(server.database + "-wal", self.copy + "-wal")
+            rows.close()
+        for end in ("", "-wal"):
+            os.rename(self.copy + end, server.database + end)
+        self.assertGreater(self.log_octets(), 0)
+        done = run(os.path.join(server.programs, "posternd"), "-n", "-c", server.config,
+                   check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"another file was put in its place", done.stdout)
+        for end in ("-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(server.database + end)
+        with server:
+            self.assertIsNone(login(server, "joe@example.org"))
+
+    def test_a_trial_finds_what_is_broken(self):
+        path, whole = self.server.database, self.copy
+        os.rename(path, whole)
+
+        def later():
+            shutil.copy2(whole, path)
+            column(self.server, "PRAGMA user_version = 1000")
+
+        def foreign():
+            column(self.server, "CREATE TABLE other (x)")
+
+        def damaged():
+            shutil.copy2(whole, path)
+            with open(path, "r+b") as f:
+                f.seek(2 * 4096)
+                f.write(b"\xa5" * 4096)
+
+        for make, said in ((later, rb"of a later Postern"), (foreign, rb"not a Postern"),
+                           (damaged, rb"damaged"), (lambda: os.mkdir(path), rb"not a regular file")):
+            with self.subTest(said=said):
+                make()
+                if os.path.isfile(path):
+                    os.chmod(path, 0o600)
+                for program, words in (("posternd", ("-n",)), ("postern", ("check",))):
+                    done = run(os.path.join(self.server.programs, program), "-c",
+                               self.server.config, *words, check=False)
+                    self.assertEqual(done.returncode, 1, done.stdout)
+                    self.assertIn(said, done.stdout)
+                if os.path.isdir(path):
+                    os.rmdir(path)
+                for end in ("", "-wal", "-shm"):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(path + end)
+
+
 class Together(unittest.TestCase):
     SECONDS = 60 if os.environ.get("POSTERN_LONG") else 5
     WRITERS, CLIENTS = 4, 4

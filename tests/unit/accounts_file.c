@@ -84,7 +84,7 @@ static void an_older_one_is_taken_along(int version)
 	make_version(version);
 	sql("INSERT INTO account (name, kind, hash, created, changed, stamp)"
 	    " VALUES ('joe', 1, '$6$x', 10, 20, 30)");
-	open_bad(STORE_READ, EPROTO);
+	open_bad(STORE_READ, ESTALE);
 	fixture_open(STORE_LOGIN);
 	cr_assert_eq(store_find(fixture.store, span_str("joe"), &a), 0, "%s",
 		store_fault(fixture.store));
@@ -347,4 +347,141 @@ Test(file, the_log_is_emptied)
 	snprintf(log, sizeof(log), "%s-wal", fixture.path);
 	cr_assert_eq(stat(log, &st), 0);
 	cr_expect_lt(st.st_size, 100 * 4120, "%lld", (long long)st.st_size);
+}
+
+/* --- the file and its log -------------------------------------------------- */
+
+static void copy_file(const char *from, const char *to)
+{
+	unsigned char octets[65536];
+	FILE *in = fopen(from, "re"), *out = fopen(to, "we");
+	cr_assert(in && out);
+	for (size_t n; (n = fread(octets, 1, sizeof(octets), in)) > 0;)
+		cr_assert_eq(fwrite(octets, 1, n, out), n);
+	fclose(in);
+	cr_assert_eq(fclose(out), 0);
+	chmod(to, 0600);
+}
+
+static off_t log_octets(void)
+{
+	char name[100];
+	struct stat st;
+	snprintf(name, sizeof(name), "%s-wal", fixture.path);
+	return stat(name, &st) < 0 ? 0 : st.st_size;
+}
+
+/* As auth leaves it. */
+static void leave_a_log(const char *name)
+{
+	struct account account;
+	struct netaddr peer = { .family = 4, .octets = { 192, 0, 2, 1 } };
+	fixture_open(STORE_LOGIN);
+	cr_assert_eq(store_find(fixture.store, span_str(name), &account), 0);
+	cr_assert_eq(store_note_login(fixture.store, &account, NULL, &peer, 1), 0);
+	store_close(fixture.store);
+	fixture.store = NULL;
+	cr_assert_gt(log_octets(), 0);
+}
+
+Test(file, another_files_log)
+{
+	char other[100];
+	snprintf(other, sizeof(other), "%s.copy", fixture.path);
+	fixture_open(STORE_CREATE);
+	fixture_account("joe");
+	fixture_open(STORE_WRITE);
+	copy_file(fixture.path, other);
+	fixture_account("anna");
+	leave_a_log("anna");
+	/* Its own: */
+	fixture_open(STORE_READ);
+	fixture_open(STORE_WRITE);
+	leave_a_log("joe");
+	copy_file(other, fixture.path);
+	open_bad(STORE_READ, EUCLEAN);
+	open_bad(STORE_LOGIN, EUCLEAN);
+	open_bad(STORE_CREATE, EUCLEAN);
+	cr_expect_gt(log_octets(), 0, "an order that was refused changed something");
+	snprintf(other, sizeof(other), "%s-wal", fixture.path);
+	cr_assert_eq(unlink(other), 0);
+	snprintf(other, sizeof(other), "%s-shm", fixture.path);
+	cr_assert_eq(unlink(other), 0);
+	fixture_open(STORE_LOGIN);
+	struct account account;
+	cr_expect_eq(store_find(fixture.store, span_str("joe"), &account), 0);
+	cr_expect_eq(store_find(fixture.store, span_str("anna"), &account), -1);
+}
+
+Test(file, its_own_copy_fits_its_log)
+{
+	char other[100];
+	snprintf(other, sizeof(other), "%s.copy", fixture.path);
+	fixture_open(STORE_CREATE);
+	fixture_account("joe");
+	leave_a_log("joe");
+	copy_file(fixture.path, other);
+	cr_assert_eq(rename(other, fixture.path), 0);
+	fixture_open(STORE_LOGIN);
+}
+
+Test(file, settled)
+{
+	fixture_open(STORE_CREATE);
+	fixture_account("joe");
+	leave_a_log("joe");
+	fixture_open(STORE_LOGIN);
+	store_settle(fixture.store);
+	cr_expect_eq(log_octets(), 0);
+}
+
+Test(file, backup_and_restore_under_a_reader)
+{
+	char other[100];
+	struct store *reader;
+	struct account account;
+	snprintf(other, sizeof(other), "%s.copy", fixture.path);
+	fixture_open(STORE_CREATE);
+	struct account joe = fixture_account("joe");
+	leave_a_log("joe");
+	cr_assert_eq(store_open(&reader, fixture.path, STORE_LOGIN), 0);
+	fixture_open(STORE_READ);
+	cr_assert_eq(edit_backup(fixture.store, other), 0);
+	cr_expect_eq(edit_backup(fixture.store, other), -1);
+	cr_expect_eq(errno, EEXIST);
+	fixture_open(STORE_WRITE);
+	fixture_account("anna");
+	cr_assert_eq(store_find(reader, span_str("anna"), &account), 0);
+	cr_assert_eq(edit_restore(fixture.store, other), 0, "%s",
+		store_fault(fixture.store));
+	cr_expect_eq(store_find(reader, span_str("anna"), &account), -1);
+	cr_expect_eq(store_find(reader, span_str("joe"), &account), 0);
+	cr_expect_neq(account.stamp, joe.stamp, "a remembered login would answer");
+	store_close(reader);
+	fixture_open(STORE_READ);
+	cr_expect_eq(log_octets(), 0);
+	cr_expect_eq(store_sound(fixture.store), 0);
+}
+
+Test(file, what_is_not_restored)
+{
+	char other[100];
+	struct account account;
+	snprintf(other, sizeof(other), "%s.copy", fixture.path);
+	fixture_open(STORE_CREATE);
+	fixture_account("joe");
+	fixture_open(STORE_WRITE);
+	cr_expect_eq(edit_restore(fixture.store, other), -1);
+	cr_expect_eq(errno, ENOENT);
+	FILE *out = fopen(other, "we");
+	cr_assert(out);
+	fputs("by no means a database, but long enough for its header to be read: "
+	      "one hundred octets at the least",
+		out);
+	fclose(out);
+	cr_expect_eq(edit_restore(fixture.store, other), -1);
+	cr_expect_eq(errno, EUCLEAN, "%s", store_fault(fixture.store));
+	cr_expect(strncmp(store_fault(fixture.store), other, strlen(other)) == 0, "%s",
+		store_fault(fixture.store));
+	cr_expect_eq(store_find(fixture.store, span_str("joe"), &account), 0);
 }
