@@ -25,15 +25,14 @@ static size_t exporter(SSL *ssl, unsigned char *out)
 		       : 0;
 }
 
-/* RFC 5929 section 3: the first Finished, which in a resumption is the server's. Not
- * unique without the extended master secret (RFC 7627), not defined in TLS 1.3. */
+/* RFC 5929 section 3: the first Finished, the client's, for nothing resumes TLS 1.2
+ * here. Not unique without the extended master secret (RFC 7627), not defined in
+ * TLS 1.3. */
 static size_t unique(SSL *ssl, unsigned char *out)
 {
 	if (SSL_version(ssl) != TLS1_2_VERSION || SSL_get_extms_support(ssl) != 1)
 		return 0;
-	size_t n = SSL_session_reused(ssl)
-			   ? SSL_get_finished(ssl, out, LOGIN_BINDING_MAX)
-			   : SSL_get_peer_finished(ssl, out, LOGIN_BINDING_MAX);
+	size_t n = SSL_get_peer_finished(ssl, out, LOGIN_BINDING_MAX);
 	return n <= LOGIN_BINDING_MAX ? n : 0;
 }
 

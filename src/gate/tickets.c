@@ -71,8 +71,7 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
 			continue;
 		if (key_into(&t->keys[i], iv, cipher, mac, 0) < 0)
 			return -1;
-		/* TLS 1.3 sends a new ticket anyway, for use once. */
-		return i || SSL_version(ssl) >= TLS1_3_VERSION ? 2 : 1;
+		return 2; /* a ticket is for use once: a new one is sent */
 	}
 	return 0;
 }

@@ -113,13 +113,34 @@ static int take_any(X509_STORE_CTX *unused, void *unused_too)
 	return 1;
 }
 
+/* A ticket of TLS 1.2 crosses in the clear, and what is sealed in it opens the
+ * connection that it was given on, and all that resume it: a recording and its key are
+ * enough. TLS 1.3 agrees on a new secret each time. The answer is OpenSSL's own for
+ * everything else. */
+static int may(const SSL *ssl, const SSL_CTX *ctx, int operation, int bits, int nid,
+	void *other, void *before)
+{
+	int (*const *usual)(
+		const SSL *, const SSL_CTX *, int, int, int, void *, void *) = before;
+	if (operation == SSL_SECOP_TICKET && ssl && SSL_version(ssl) < TLS1_3_VERSION)
+		return 0;
+	return (*usual)(ssl, ctx, operation, bits, nid, other, NULL);
+}
+
+static void refuse_old_tickets(struct tls *tls, SSL_CTX *ctx)
+{
+	tls->usual = SSL_CTX_get_security_callback(ctx);
+	SSL_CTX_set0_security_ex_data(ctx, (void *)(uintptr_t)&tls->usual);
+	SSL_CTX_set_security_callback(ctx, may);
+}
+
 static int configure(SSL_CTX *ctx)
 {
 	char groups[] = "X25519:P-256:P-384"; /* OpenSSL's macro takes no const */
-	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-					 SSL_OP_IGNORE_UNEXPECTED_EOF |
-					 SSL_OP_CIPHER_SERVER_PREFERENCE |
-					 SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_options(ctx,
+		SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+			SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_CLEANSE_PLAINTEXT |
+			SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_clear_mode(ctx, SSL_MODE_AUTO_RETRY);
@@ -144,6 +165,7 @@ int tls_begin(struct tls *tls, const struct gate_setup *setup)
 		SSL_CTX_free(ctx);
 		return complain("TLS", "no context");
 	}
+	refuse_old_tickets(tls, ctx);
 	if (read_certificate(ctx, setup->certificate_path) < 0 ||
 		use_remote_key(ctx, setup->certificate_path) < 0) {
 		SSL_CTX_free(ctx);

@@ -11,6 +11,9 @@
 struct tls {
 	SSL_CTX *ctx; /* NULL: no certificate, no TLS */
 	struct tickets tickets;
+	/* OpenSSL's own idea of what is secure enough */
+	int (*usual)(const SSL *ssl, const SSL_CTX *ctx, int operation, int bits,
+		int nid, void *other, void *ex);
 	uint32_t kernel; /* what ktls_probe() found; 0: nothing for it */
 };
 

@@ -132,19 +132,6 @@ def test_channel_binding():
             assert len(login.binding) == (32 if is_13 else 0)
 
 
-def test_channel_binding_of_a_resumed_session():
-    context = client_context(ssl.TLSVersion.TLSv1_2)
-    with with_tls() as gate:
-        with tls(gate, context) as c:
-            session = c.client.session
-        with tls(gate, context, session=session) as c:
-            assert c.client.session_reused
-            # Here the first Finished was the server's (RFC 5929 section 3). Python's
-            # own idea of it is the same.
-            c.send("AUTH SCRAM-SHA-1-PLUS %s\r\n" % b64("p=tls-unique,,n=joe,r=x"))
-            assert c.claim().binding == c.client.get_channel_binding("tls-unique")
-
-
 def test_tokens():
     token = "a.b-c_d~e+/="
     x = "user=joe@example.org\1auth=Bearer %s\1\1" % token

@@ -162,18 +162,28 @@ def test_login_split_at_every_octet():
 # --- tickets ---------------------------------------------------------------------------------
 
 def test_session_resumption():
-    for version in VERSIONS:
-        with with_tls() as gate:
-            context = client_context(version)
-            with implicit(gate, context) as c:
-                c.log_in()
-                assert not c.client.session_reused
-                session = c.client.session
-                c.wire.close()
-                assert c.client.recv(1) == b""
-            with implicit(gate, context, session=session) as c:
-                assert c.client.session_reused
-                c.log_in()
+    with with_tls() as gate:
+        context = client_context(ssl.TLSVersion.TLSv1_3)
+        with implicit(gate, context) as c:
+            c.log_in()
+            assert not c.client.session_reused
+            session = c.client.session
+            c.wire.close()
+            assert c.client.recv(1) == b""
+        with implicit(gate, context, session=session) as c:
+            assert c.client.session_reused
+            c.log_in()
+
+
+def test_no_tickets_for_tls_12():
+    """A recorded ticket and its key would open what was recorded."""
+    context = client_context(ssl.TLSVersion.TLSv1_2)
+    with with_tls() as gate:
+        with implicit(gate, context) as c:
+            session = c.client.session
+            assert not session.has_ticket and not session.id, session.id
+        with implicit(gate, context, session=session) as c:
+            assert not c.client.session_reused
 
 
 def test_tickets_do_not_outlive_the_parent():
@@ -186,6 +196,26 @@ def test_tickets_do_not_outlive_the_parent():
 
 
 # --- the relay ---------------------------------------------------------------------------------
+
+def test_no_password_is_left_in_a_relay():
+    """Nor its tail, in the memory of a process that lives as long as the session."""
+    if os.getuid() != 0 or hold.sanitized():
+        return
+    for version in VERSIONS:
+        with with_tls() as gate, implicit(gate, client_context(version)) as c:
+            parts = ["part%02d" % i for i in range(30)]
+            c.send("USER joe\r\nPASS %s\r\n" % "+".join(parts))
+            c.claim()
+            c.answer(hold.ready())
+            c.expect(r"\+OK .*", r"\+OK .*")
+            c.expect_baton()
+            c.send("NOOP\r\n")
+            assert c.wire.recv(100) == b"NOOP\r\n"
+            octets = b"".join(part for _, part in hold.writable(c.pid))
+            left = [part for part in parts if part.encode() in octets]
+            assert not left, (version, left)
+            assert b"NOOP\r\n" in octets, "this search would have found it"
+
 
 def test_quit_and_closed_at_once():
     """Outlook: close right behind QUIT. The session must get the QUIT."""

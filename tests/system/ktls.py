@@ -226,6 +226,8 @@ class Kernel(unittest.TestCase):
 
     def test_resumed(self):
         for version, cipher in suites:
+            if version != ssl.TLSVersion.TLSv1_3:
+                continue  # which has no tickets
             talk = Talk("pop3s", version, cipher)
             talk.log_in()
             session, context = talk.tls.session, talk.tls.context
