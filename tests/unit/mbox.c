@@ -117,6 +117,46 @@ static const struct {
 		{ "A: 1\n\nContent-Length: 15\n\nx\n", "\nzzz\n" } },
 };
 
+/* Each of these is one octet, or one word, away from a date. */
+static const struct {
+	const char *line;
+	bool dated;
+} dates[] = {
+	{ "From a@b Thu Jan  1 00:00:00 1970", true },
+	{ "From a@b Sun Dec 31 23:59:59 2026", true },
+	{ "From a b c Wed Jul 4 0:00", true },
+	{ "From a@b Thu Jan  1 00:", true },
+	{ "From a@b Thu Jan  1 00", false },
+	{ "From a@b Thu Jan  1 ", false },
+	{ "From a@b Thu Jan 1", false },
+	{ "From a@b Thv Jan  1 00:00:00 1970", false },
+	{ "From a@b Thu Jam  1 00:00:00 1970", false },
+	{ "From a@b hTu Jan  1 00:00:00 1970", false },
+	{ "From a@b Thu anF  1 00:00:00 1970", false },
+	{ "From a@b Thu,Jan  1 00:00:00 1970", false },
+	{ "From a@b Thu Jan, 1 00:00:00 1970", false },
+	{ "From a@b Thu Jan x1 00:00:00 1970", false },
+	{ "From a@b Thu Jan 3x 00:00:00 1970", false },
+	{ "From a@b Thu Jan /1 00:00:00 1970", false },
+	{ "From a@b Thu Jan :1 00:00:00 1970", false },
+	{ "From a@b Thu Jan 1/ 00:00:00 1970", false },
+	{ "From a@b Thu Jan 1: 00:00:00 1970", false },
+	{ "From a@b Thu Jan 01 00:00:00 1970", true },
+	{ "From a@b Thu Jan 99 00:00:00 1970", true },
+	{ "From a@b,Thu Jan  1 00:00:00 1970", false },
+	{ "From Thu Jan  1 00:00:00 1970", true },
+	{ "FromThu Jan  1 00:00:00 1970", false },
+	{ "From a@b", false },
+	{ "From ", false },
+};
+
+Test(mbox, dates)
+{
+	for (size_t i = 0; i < sizeof(dates) / sizeof(*dates); i++)
+		cr_expect_eq(mbox_from_is_dated(span_str(dates[i].line)),
+			dates[i].dated, "%s", dates[i].line);
+}
+
 Test(mbox, parses)
 {
 	for (size_t i = 0; i < sizeof(parses) / sizeof(parses[0]); i++) {

@@ -285,6 +285,26 @@ Test(offload, not_of_this_kernel)
 	}
 }
 
+/* Keys that nobody derived are no keys: the kernel would seal with zeros. */
+Test(offload, a_secret_that_never_came)
+{
+	struct talk t = { 0 };
+	struct ktls_keys keys;
+	make_contexts(&t, TLS1_3_VERSION, suites[0].cipher);
+	connect_ends(&t, NULL);
+	size_t server = t.offload.server_n;
+	t.offload.server_n = 0;
+	cr_assert_lt(offload_keys(&t.offload, t.server, true, &keys), 0);
+	cr_assert_eq(offload_keys(&t.offload, t.server, false, &keys), 0);
+	t.offload.server_n = server;
+	t.offload.client_n = 0;
+	cr_assert_eq(offload_keys(&t.offload, t.server, true, &keys), 0);
+	cr_assert_lt(offload_keys(&t.offload, t.server, false, &keys), 0);
+	cr_assert_lt(offload_hand_over(&t.offload, t.server), 0);
+	disconnect(&t);
+	free_contexts(&t);
+}
+
 /* Octets that OpenSSL has already would be lost to the kernel. */
 Test(offload, read_ahead)
 {
