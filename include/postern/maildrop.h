@@ -77,6 +77,10 @@ int maildrop_open(struct maildrop **drop, const struct maildrop_place *place,
 	struct maildrop_fault *fault);
 void maildrop_close(struct maildrop *drop);
 
+/* What was found at open that the administrator should know although it went well, in
+ * one sentence for the log; or NULL. */
+const char *maildrop_remark(const struct maildrop *drop);
+
 /* Messages in the snapshot. */
 size_t maildrop_count(const struct maildrop *drop);
 

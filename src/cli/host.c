@@ -5,6 +5,7 @@
  */
 #include "cli/cli.h"
 #include "cli/finding.h"
+#include "cli/kept.h"
 #include "cli/reach.h"
 
 #include "accounts/edit.h"
@@ -138,6 +139,7 @@ static void check_files(struct findings *f, const struct config *config)
 		check_file(f, config->issuers[i].key, false);
 	check_directory(f, config->runtime);
 	check_directory(f, config->state);
+	kept_check(f, config->state);
 	check_programs(f, config);
 }
 

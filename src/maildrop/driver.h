@@ -26,6 +26,7 @@ struct maildrop {
 	struct maildrop_message *messages;
 	size_t count, room;
 	size_t marked; /* how many */
+	char *remark;  /* see maildrop_remark(); malloc'd, or NULL */
 	void *own;     /* the driver's own; its close() frees it */
 };
 

@@ -26,7 +26,7 @@ void journal_place(struct journal_place *place, int state, const char *path)
 	char parent[MAILDROP_PATH_MAX + 1];
 	const char *slash = strrchr(path, '/');
 
-	*place = (struct journal_place){ .dir = state, .name = "mbox-journal" };
+	*place = (struct journal_place){ .dir = state, .name = JOURNAL_NAME };
 	if (state >= 0 || !slash)
 		return;
 	int n = snprintf(
@@ -142,16 +142,29 @@ static int check_file(int fd, uint64_t *size)
 	return S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid();
 }
 
-static int read_all(struct journal *journal)
+/* Of our file: an enum journal_found, or -1. */
+static int read_file(struct journal *journal, uint64_t size)
 {
-	uint64_t size, sum;
-	int result = check_file(journal->fd, &size);
+	uint64_t sum;
+	int result = journal_read_header(journal, &sum);
 
 	if (result == 1)
-		result = journal_read_header(journal, &sum);
-	if (result == 1)
 		result = journal_read_ranges(journal, size, sum);
-	return result == 1 ? journal_read_records(journal) : result;
+	if (result == 1)
+		result = journal_read_records(journal);
+	if (result == 0)
+		result = journal_has_second(journal);
+	else if (result == 1)
+		return JOURNAL_FOUND;
+	return result == 1 ? JOURNAL_DAMAGED : result;
+}
+
+static int read_all(struct journal *journal)
+{
+	uint64_t size;
+	int result = check_file(journal->fd, &size);
+
+	return result == 1 ? read_file(journal, size) : result;
 }
 
 int journal_open(struct journal *journal, const struct journal_place *place)
@@ -160,17 +173,17 @@ int journal_open(struct journal *journal, const struct journal_place *place)
 
 	*journal = (struct journal){ .fd = -1 };
 	if (place->dir < 0)
-		return 0;
+		return JOURNAL_NONE;
 	journal->fd = openat(place->dir, place->name, flags);
 	if (journal->fd < 0 && errno == ENOENT)
-		return 0;
+		return JOURNAL_NONE;
 	if (journal->fd < 0 && errno != ELOOP && errno != EISDIR && errno != ENXIO)
 		return -1;
-	int result = journal->fd < 0 ? 0 : read_all(journal);
-	if (result == 1)
-		return 1;
+	int result = journal->fd < 0 ? JOURNAL_NONE : read_all(journal);
+	if (result == JOURNAL_FOUND)
+		return result;
 	journal_close(journal);
-	if (result == 0)
+	if (result == JOURNAL_NONE)
 		(void)journal_remove(place);
 	return result;
 }

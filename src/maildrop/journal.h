@@ -18,6 +18,9 @@
 
 #include <sys/types.h>
 
+#define JOURNAL_NAME "mbox-journal"
+#define JOURNAL_KEPT JOURNAL_NAME ".kept"
+
 enum {
 	JOURNAL_MARK = 16,     /* octets of the mark, see mbox_rewrite.c */
 	JOURNAL_NAME_MAX = 255 /* without NUL */
@@ -72,10 +75,15 @@ int journal_create(
 	struct journal *journal, const struct journal_place *place, unsigned logs);
 
 /*
- * Reads the file and its newest whole record. Returns 1; 0: there is none, or none
- * that counts (it is then removed), and the mbox is as it was before; or -1 with
- * errno. journal_close() releases it.
+ * Reads the file and its newest whole record. Or -1 with errno. journal_close()
+ * releases what was found.
  */
+enum journal_found {
+	JOURNAL_NONE,	 /* or of a commit that had not begun: that one is removed */
+	JOURNAL_FOUND,	 /* with a record */
+	JOURNAL_DAMAGED, /* a commit had begun, and how far it came can't be read */
+};
+
 int journal_open(struct journal *journal, const struct journal_place *place);
 
 /* Writes octets into the log of step number. 0, or -1. */

@@ -26,6 +26,10 @@ void journal_sum(const struct journal *journal, struct span s, unsigned char *su
 void journal_to_disk(uint64_t *words, size_t n);
 void journal_from_disk(uint64_t *words, size_t n);
 
+/* Is there anything where the record of the second step stands? It is written when that
+ * of the first has been flushed, and its octets are moved. 1, 0, -1. */
+int journal_has_second(struct journal *journal);
+
 /* Header and ranges. 0, or -1. */
 int journal_write_header(struct journal *journal);
 

@@ -110,6 +110,16 @@ static int read_record(struct journal *journal, int slot, struct journal_record 
 	return out->logged ? check_log(journal, out) : 1;
 }
 
+int journal_has_second(struct journal *journal)
+{
+	static const struct record nothing;
+	struct record r = nothing;
+
+	if (io_pread_full(journal->fd, &r, sizeof(r), record_at(2)) < 0)
+		return -1;
+	return memcmp(&r, &nothing, sizeof(r)) != 0;
+}
+
 int journal_read_records(struct journal *journal)
 {
 	struct journal_record r[2];

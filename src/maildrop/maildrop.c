@@ -101,7 +101,13 @@ void maildrop_close(struct maildrop *drop)
 		return;
 	drop->driver->close(drop);
 	free(drop->messages);
+	free(drop->remark);
 	free(drop);
+}
+
+const char *maildrop_remark(const struct maildrop *drop)
+{
+	return drop->remark;
 }
 
 size_t maildrop_count(const struct maildrop *drop)

@@ -154,15 +154,20 @@ static int read_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
 static int recover(struct maildrop *drop, struct maildrop_fault *fault)
 {
 	struct mbox *box = drop->own;
+	struct maildrop_fault remark;
 	struct journal journal;
 
 	if (box->writable) {
-		if (mbox_recover(box->fd, &box->journal, &box->tuning) == 0)
-			return 0;
-		return maildrop_fail(
-			fault, "finish the interrupted commit of", drop->path);
+		int result =
+			mbox_recover(box->fd, &box->journal, &box->tuning, &remark);
+		if (remark.text[0])
+			drop->remark = strdup(remark.text);
+		return result == 0 ? 0
+				   : maildrop_fail(fault,
+					     "finish the interrupted commit of",
+					     drop->path);
 	}
-	if (journal_open(&journal, &box->journal) <= 0)
+	if (journal_open(&journal, &box->journal) != JOURNAL_FOUND)
 		return 0;
 	journal_close(&journal);
 	return refuse(drop, fault, EACCES,

@@ -6,10 +6,11 @@
  * and checks that it belongs to the file: inode, the octets before the first removed
  * one, the octets at the end. Fails with -1 and errno.
  */
-#include "maildrop/mbox_step.h"
+#include "maildrop/mbox_remains.h"
 
 #include "base/io.h"
 
+#include <inttypes.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,22 +33,33 @@ enum fit {
 	FIT_GO_ON,
 };
 
+/* Whose mark is not where an uncut mbox has it: it was cut, or another program has
+ * moved the mark with the rest. */
+static enum fit fit_unmarked(int fd, const struct journal *journal)
+{
+	uint64_t mark;
+
+	if (remains_find(fd, journal, &mark) < 0)
+		return FIT_ERROR;
+	return mark == REMAINS_NONE ? FIT_DONE : FIT_NOT;
+}
+
 static enum fit fit(int fd, const struct journal *journal)
 {
 	struct stat st;
 	uint64_t head, tail;
+	int uncut;
 
 	if (fstat(fd, &st) < 0)
 		return FIT_ERROR;
-	bool uncut = (uint64_t)st.st_size >= journal->last.end;
-	if (journal->last.step == JOURNAL_CUT && uncut) {
-		int marked = has_mark(fd, journal);
-		if (marked < 0)
-			return FIT_ERROR;
-		uncut = marked;
-	}
+	uncut = (uint64_t)st.st_size >= journal->last.end;
+	if (uncut && journal->last.step == JOURNAL_CUT)
+		uncut = has_mark(fd, journal);
+	if (uncut < 0)
+		return FIT_ERROR;
 	if (!uncut)
-		return journal->last.step == JOURNAL_CUT ? FIT_DONE : FIT_NOT;
+		return journal->last.step == JOURNAL_CUT ? fit_unmarked(fd, journal)
+							 : FIT_NOT;
 	if (step_sum_before(fd, 0, step_first(&journal->shift), &head) < 0 ||
 		step_tail_sum(fd, &journal->shift, &tail) < 0)
 		return FIT_ERROR;
@@ -57,7 +69,27 @@ static enum fit fit(int fd, const struct journal *journal)
 		       : FIT_NOT;
 }
 
-static int finish(struct mbox_steps *w, const struct journal_place *place)
+/* Another program has changed the mbox before this one came. Its octets are let be, but
+ * for the mark. */
+static int let_be(struct mbox_steps *w, const struct journal_place *place,
+	struct maildrop_fault *remark)
+{
+	uint64_t octets;
+
+	if (journal_set_aside(place) < 0 ||
+		remains_remove(w->fd, w->journal, place, w->tuning, &octets) < 0)
+		return -1;
+	snprintf(remark->text, sizeof(remark->text),
+		"another program changed the mbox while a removal was interrupted: its "
+		"journal is kept as %.100s.kept; %" PRIu64
+		" octets of remains were taken out; messages may be there twice, or "
+		"back, or in pieces",
+		place->name, octets);
+	return 0;
+}
+
+static int finish(struct mbox_steps *w, const struct journal_place *place,
+	struct maildrop_fault *remark)
 {
 	/* What the logs hold was decided when they were made. */
 	const struct mbox_tuning *given = w->tuning;
@@ -66,7 +98,7 @@ static int finish(struct mbox_steps *w, const struct journal_place *place)
 
 	switch (fit(w->fd, w->journal)) {
 	case FIT_NOT:
-		return journal_set_aside(place);
+		return let_be(w, place, remark);
 	case FIT_GO_ON:
 		if (tuning.log_max > w->journal->log_room)
 			tuning.log_max = w->journal->log_room;
@@ -92,18 +124,32 @@ static int settle(int fd, const struct journal *journal)
 	return fdatasync(journal->fd) < 0 ? -1 : fsync(fd);
 }
 
-int mbox_recover(
-	int fd, const struct journal_place *place, const struct mbox_tuning *tuning)
+static int keep_damaged(
+	const struct journal_place *place, struct maildrop_fault *remark)
+{
+	snprintf(remark->text, sizeof(remark->text),
+		"the journal of an interrupted removal is damaged: kept as "
+		"%.100s.kept; "
+		"the mbox may hold pieces of messages",
+		place->name);
+	return journal_set_aside(place);
+}
+
+int mbox_recover(int fd, const struct journal_place *place,
+	const struct mbox_tuning *tuning, struct maildrop_fault *remark)
 {
 	struct journal journal;
 	struct mbox_steps w = { .fd = fd, .journal = &journal, .tuning = tuning };
-	int found = journal_open(&journal, place);
 
-	if (found <= 0)
+	remark->text[0] = '\0';
+	int found = journal_open(&journal, place);
+	if (found == JOURNAL_DAMAGED)
+		return keep_damaged(place, remark);
+	if (found != JOURNAL_FOUND)
 		return found;
 	int result = settle(fd, &journal);
 	if (result == 0)
-		result = finish(&w, place);
+		result = finish(&w, place, remark);
 	journal_close(&journal);
 	return result;
 }

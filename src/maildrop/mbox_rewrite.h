@@ -6,6 +6,7 @@
 #define POSTERN_MAILDROP_MBOX_REWRITE_H
 
 #include "maildrop/journal.h"
+#include "postern/maildrop.h"
 
 /* How much a step does; tests make it little. */
 struct mbox_tuning {
@@ -29,9 +30,11 @@ int mbox_rewrite(int fd, const struct mbox_shift *shift,
 /*
  * Under the locks: finishes what a crash interrupted, with what was appended since.
  * A journal that does not fit the file (another program changed it) is kept
- * under another name. Returns 0, or -1 with errno: the mbox must not be read now.
+ * under another name, the mark and what belongs to it are removed (mbox_remains.c), and
+ * *remark says so, for the log; else it is "". Returns 0, or -1 with errno: the mbox
+ * must not be read now.
  */
-int mbox_recover(
-	int fd, const struct journal_place *place, const struct mbox_tuning *tuning);
+int mbox_recover(int fd, const struct journal_place *place,
+	const struct mbox_tuning *tuning, struct maildrop_fault *remark);
 
 #endif

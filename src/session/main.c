@@ -203,6 +203,10 @@ static struct maildrop *open_maildrop(const struct parent *p, bool state)
 
 	if (maildrop_open(&drop, &place, &fault) < 0)
 		refuse(&p->identity, &fault, errno);
+	if (maildrop_remark(drop)) {
+		snprintf(fault.text, sizeof(fault.text), "%s", maildrop_remark(drop));
+		session_log_fault(&p->identity, &fault);
+	}
 	return drop;
 }
 

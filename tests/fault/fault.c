@@ -188,13 +188,15 @@ void fault_commit(struct fault *f, struct maildrop *drop)
 void fault_recover(struct fault *f, bool by_driver)
 {
 	struct maildrop *drop;
+	struct maildrop_fault remark;
 	if (!by_driver) {
 		struct mbox_tuning tuning = { f->what->gap_min, f->what->log_max };
 		struct journal_place place;
 		journal_place(&place, f->state_fd, f->path);
 		int fd = open(f->path, O_RDWR);
 		need(fd >= 0, f, "open");
-		need(mbox_recover(fd, &place, &tuning) == 0, f, "recover");
+		need(mbox_recover(fd, &place, &tuning, &remark) == 0, f, "recover");
+		need(!remark.text[0], f, remark.text);
 		close(fd);
 	}
 	fault_open(f, &drop);

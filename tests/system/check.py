@@ -110,6 +110,14 @@ class Check(unittest.TestCase):
             f.write(b"not a database at all")
         self.problem(self.server.database)
 
+    def test_kept_journal(self):
+        state = os.path.join(self.server.directory, "state", "0123456789abcdef")
+        os.makedirs(state)
+        self.assertNotIn(b"interrupted", self.good())
+        with open(os.path.join(state, "mbox-journal.kept"), "w"):
+            pass
+        self.assertRegex(self.good(), rb"warning +%s/mbox-journal.kept: since " % state.encode())
+
     def test_missing_program(self):
         text = open(self.server.config).read().replace(
             f"programs {self.server.programs}", "programs /nonexistent")

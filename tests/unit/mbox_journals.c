@@ -2,7 +2,9 @@
  * mbox_journals: forged ones, foreign ones, and no place for one.
  */
 #include "base/io.h"
+#include "maildrop/journal_file.h"
 #include "maildrop/mbox.h"
+#include "maildrop/mbox_step.h"
 #include "unit/box.h"
 
 #include <criterion/criterion.h>
@@ -120,12 +122,102 @@ Test(mbox_journals, journal_of_another_mbox)
 				     .end = journal.shift.end });
 	box_put(B C D A NEW);
 	struct maildrop *drop = box_open();
+	cr_expect(maildrop_remark(drop) && strstr(maildrop_remark(drop), "kept"));
 	maildrop_close(drop);
 	box_expect(B C D A NEW);
 	journal_path(name);
 	cr_expect_eq(access(name, F_OK), -1);
 	snprintf(name + strlen(name), 8, ".kept");
 	cr_expect_eq(access(name, F_OK), 0);
+}
+
+/* What stands behind the last move, before the cut; B is removed. What another program
+ * then made of A is other. Returns the length. */
+static size_t put_uncut(
+	const char *other, const struct journal *journal, char text[512])
+{
+	const char *before = A B C;
+	size_t n = (size_t)snprintf(text, 512, "%s" C, other);
+	memcpy(text + n, journal->mark, JOURNAL_MARK);
+	n += JOURNAL_MARK;
+	size_t rest = sizeof(A C) - 1 + JOURNAL_MARK;
+	n += (size_t)snprintf(text + n, 512 - n, "%s", before + rest);
+	box_put_n(text, n, O_TRUNC);
+	return n;
+}
+
+/* A commit was cut off in front of the cut, and another program changed the mbox: the
+ * mark and the piece of a message behind it go, and the log is told. */
+Test(mbox_journals, mark_that_was_moved)
+{
+	static const struct {
+		const char *other, *after;
+		bool kept;
+	} cases[] = {
+		{ A, A C, false },
+		{ DATED "A: 1\nStatus: RO\n\nfirst\n\n",
+			DATED "A: 1\nStatus: RO\n\nfirst\n\n" C C, true },
+		{ "", C C, true },
+		{ A NEW NEW, A NEW NEW C C, true },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct journal journal;
+		char name[208], text[512];
+		box_put(A B C);
+		make_journal(&journal);
+		uint64_t size = sizeof(A C) - 1;
+		struct journal_record record = { .number = 2,
+			.step = JOURNAL_CUT,
+			.from = size,
+			.to = size,
+			.end = journal.shift.end };
+		struct journal mark = journal;
+		put_uncut(A, &mark, text);
+		int fd = open(box_path, O_RDONLY);
+		cr_assert_eq(
+			step_sum_before(fd, 0, sizeof(A) - 1, &journal.head_sum), 0);
+		cr_assert_eq(step_tail_sum(fd, &journal.shift, &record.tail_sum), 0);
+		close(fd);
+		cr_assert_eq(journal_write_header(&journal), 0);
+		put_record(&journal, record);
+		put_uncut(cases[i].other, &mark, text);
+		struct maildrop *drop = box_open();
+		cr_expect_eq(maildrop_remark(drop) != NULL, cases[i].kept, "%zu: %s", i,
+			maildrop_remark(drop));
+		maildrop_close(drop);
+		box_expect(cases[i].after);
+		journal_path(name);
+		cr_expect_eq(access(name, F_OK), -1);
+		snprintf(name + strlen(name), 8, ".kept");
+		cr_expect_eq(unlink(name) == 0, cases[i].kept, "%zu", i);
+	}
+}
+
+/* A commit had come to its second step, and nobody can read how far: kept, and told. */
+Test(mbox_journals, damaged_journal)
+{
+	struct journal journal;
+	char name[208];
+	for (int step = 1; step <= 2; step++) {
+		box_put(A B C D);
+		make_journal(&journal);
+		put_record(&journal, (struct journal_record){ .number = (uint64_t)step,
+					     .step = JOURNAL_MOVE,
+					     .from = sizeof(A) - 1,
+					     .to = sizeof(A) - 1,
+					     .end = journal.shift.end });
+		journal_path(name);
+		int fd = open(name, O_WRONLY);
+		cr_assert_eq(pwrite(fd, "?", 1, 100), 1);
+		close(fd);
+		struct maildrop *drop = box_open();
+		cr_expect_eq(maildrop_count(drop), 4);
+		cr_expect_eq(maildrop_remark(drop) != NULL, step == 2);
+		maildrop_close(drop);
+		cr_expect_eq(access(name, F_OK), -1);
+		snprintf(name + strlen(name), 8, ".kept");
+		cr_expect_eq(unlink(name) == 0, step == 2);
+	}
 }
 
 /* Without a state directory the journal stands beside the mbox; where neither can
