@@ -4,10 +4,10 @@
  * the session lives (the session has); when that is gone, a client that does not
  * take the rest is given FLUSH_MS.
  *
- * A client that cannot be written to any more (reset) may still have a QUIT on its way
- * up the wire: the session's replies are then thrown away, but not more than
- * DISCARD_MAX octets of them, so that nobody reads a maildrop for a client that is
- * gone.
+ * A client that cannot be written to any more (reset) is told to the session at once,
+ * by shutting the wire in both directions: the session still reads what was sent up it,
+ * a QUIT, and knows that what it has said since did not arrive (reply_prove()). A
+ * client that only closes its side gets what the session says.
  */
 #include "gate/relay.h"
 
@@ -29,7 +29,6 @@ enum {
 	DOWN_SIZE = 131072,
 	FLUSH_MS = 60 * 1000,
 	QUIET_MS = 500, /* without an octet: memory is given back */
-	DISCARD_MAX = 1 << 20,
 };
 
 /* Octets on their way: held is a part of data. */
@@ -48,8 +47,7 @@ struct relay {
 	struct way up, down;
 	bool wire_shut;	  /* the session knows that the client has ended */
 	bool client_gone; /* cannot be written to */
-	size_t discarded;
-	size_t moved; /* see pace_lavish() */
+	size_t moved;	  /* see pace_lavish() */
 	struct pace pace;
 	bool quiet; /* since QUIET_MS, and all is given back */
 	short ssl_read_wants, ssl_write_wants; /* POLLIN or POLLOUT */
@@ -70,6 +68,20 @@ static short wants(struct relay *r, int ret)
 	return 0;
 }
 
+static void lose_client(struct relay *r)
+{
+	r->client_gone = true;
+	r->s->broken = true;
+	r->up.ended = r->down.ended = true;
+	shutdown(r->wire, SHUT_RDWR);
+}
+
+/* Is the connection of the client over, in both directions? */
+static bool is_reset(const struct relay *r)
+{
+	return io_wait(r->s->fd, 0, io_now()) != 0;
+}
+
 static void read_client(struct relay *r)
 {
 	int got = SSL_read(r->s->ssl, r->up.data, (int)r->up.size);
@@ -83,6 +95,8 @@ static void read_client(struct relay *r)
 	r->ssl_read_wants = wants(r, got);
 	r->up.waiting = r->ssl_read_wants != 0;
 	r->up.ended = !r->up.waiting;
+	if (r->up.ended && is_reset(r))
+		lose_client(r);
 }
 
 static void write_wire(struct relay *r)
@@ -115,22 +129,9 @@ static void read_wire(struct relay *r)
 	}
 }
 
-static void lose_client(struct relay *r)
-{
-	r->client_gone = true;
-	r->s->broken = true;
-	r->up.ended = true;
-}
-
 static void write_client(struct relay *r)
 {
 	struct span held = r->down.held;
-	if (r->client_gone) {
-		r->discarded += held.n;
-		r->down.held = span_of(NULL, 0);
-		r->down.ended = r->down.ended || r->discarded > DISCARD_MAX;
-		return;
-	}
 	int put =
 		SSL_write(r->s->ssl, held.p, held.n > INT_MAX ? INT_MAX : (int)held.n);
 	if (put > 0) {
@@ -212,15 +213,16 @@ static void wait_for_either(struct relay *r)
 		wire.events |= POLLOUT;
 	if (r->down.waiting && !r->down.held.n && !r->down.ended)
 		wire.events |= POLLIN;
-	/* A descriptor that nothing is asked of would only report its hang-up, again
-	 * and again. */
+	/* A wire that nothing is asked of would only report its hang-up, again and
+	 * again; the client's is the end. */
 	struct pollfd p[2] = { client, wire };
-	for (int i = 0; i < 2; i++)
-		if (!p[i].events)
-			p[i].fd = -1;
+	if (!wire.events)
+		p[1].fd = -1;
 	int64_t left = r->deadline - io_now();
 	int timeout = left > INT_MAX ? -1 : left > 0 ? (int)left : 0;
 	if (poll_both(r, p, timeout) == 0 && timeout == 0)
+		lose_client(r);
+	if (p[0].revents && !client.events)
 		lose_client(r);
 	if (p[0].revents) {
 		r->up.waiting = false;
@@ -235,7 +237,7 @@ static void wait_for_either(struct relay *r)
 /* The session has ended, and the client has got what it said, or is gone. */
 static bool is_over(const struct relay *r)
 {
-	return r->down.ended && (!r->down.held.n || r->client_gone);
+	return r->client_gone || (r->down.ended && !r->down.held.n);
 }
 
 static void carry_all(struct relay *r)

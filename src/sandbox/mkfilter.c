@@ -323,10 +323,17 @@ static void keeper(scmp_filter_ctx ctx)
 	allow_abort_self(ctx);
 }
 
+/* How much the client has not acknowledged, before anything is removed. */
+static void allow_unsent(scmp_filter_ctx ctx)
+{
+	allow_int(ctx, "ioctl", 1, TIOCOUTQ);
+}
+
 static void session_parent(scmp_filter_ctx ctx)
 {
 	allow_warm(ctx);
 	allow_files(ctx);
+	allow_unsent(ctx);
 	allow_all(ctx, owner);
 	/* Locks; the argument after the mode means nothing for a FIFO. */
 	struct scmp_arg_cmp fifo = SCMP_CMP(2, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFIFO);
@@ -339,6 +346,7 @@ static void session(scmp_filter_ctx ctx)
 {
 	allow_common(ctx);
 	allow_files(ctx);
+	allow_unsent(ctx);
 	allow_abort_self(ctx);
 }
 

@@ -7,13 +7,22 @@
 #include "session/reply.h"
 
 #include "base/die.h"
+#include "base/io.h"
 #include "base/num.h"
 #include "base/pace.h"
 
 #include <errno.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+enum {
+	NAP_MS = 32,
+	/* A relay has written what it took, and its client's reset comes a round trip
+	 * later. */
+	RELAY_MS = 250,
+};
 
 void reply_begin(struct reply_stream *replies, int peer)
 {
@@ -88,7 +97,59 @@ int reply_flush(struct reply_stream *replies)
 		else if (errno != EINTR)
 			replies->fault = errno;
 	}
+	if (replies->fault)
+		return -1;
+	replies->left.messages += replies->gathered.messages;
+	replies->left.octets += replies->gathered.octets;
+	replies->gathered = (struct reply_count){ 0 };
+	return 0;
+}
+
+void reply_count_message(struct reply_stream *replies, uint64_t octets)
+{
+	replies->gathered.messages++;
+	replies->gathered.octets += octets;
+}
+
+/* Has the peer hung up? Waits so long for it. Its half-close alone is none. */
+static bool hung_up(const struct reply_stream *replies, int64_t deadline)
+{
+	return io_wait(replies->peer, 0, deadline) != 0;
+}
+
+/* Nobody tells when the last octet is acknowledged: it is looked for, after 1, 2, 4 ...
+ * NAP_MS milliseconds. */
+static int await_taken(const struct reply_stream *replies, int64_t deadline)
+{
+	int unsent = 0;
+
+	for (int nap = 1;; nap = nap < NAP_MS ? 2 * nap : NAP_MS) {
+		/* A kernel that cannot say it leaves us what we had: it was sent. */
+		if (ioctl(replies->peer, TIOCOUTQ, &unsent) < 0 || !unsent)
+			return 0;
+		if (io_now() >= deadline)
+			return EAGAIN;
+		if (hung_up(replies, io_now() + nap))
+			return ECONNRESET;
+	}
+}
+
+int reply_prove(struct reply_stream *replies, bool relayed, int64_t deadline)
+{
+	if (reply_flush(replies) < 0)
+		return -1;
+	if (!replies->owed)
+		return 0;
+	replies->fault = await_taken(replies, deadline);
+	if (!replies->fault && relayed && hung_up(replies, io_now() + RELAY_MS))
+		replies->fault = ECONNRESET;
+	replies->owed = false;
 	return replies->fault ? -1 : 0;
+}
+
+void reply_believe(struct reply_stream *replies)
+{
+	replies->owed = false;
 }
 
 void reply_release(struct reply_stream *replies)

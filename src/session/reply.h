@@ -8,9 +8,16 @@
 
 #include "base/buf.h"
 
+#include <stdint.h>
+
 enum {
 	REPLY_BLOCK = 64 * 1024,     /* octets that are gathered at most */
 	REPLY_MAX = 4 * REPLY_BLOCK, /* with what one step appends behind them */
+};
+
+/* Messages that RETR sent whole. */
+struct reply_count {
+	uint64_t messages, octets;
 };
 
 struct reply_stream {
@@ -18,6 +25,8 @@ struct reply_stream {
 	struct buf out;
 	size_t moved; /* see pace_lavish() */
 	int fault;    /* errno of the write that failed; nothing is sent after it */
+	bool owed;    /* message octets were said, and nothing proves that they came */
+	struct reply_count gathered, left; /* in out; those that left this process */
 };
 
 /* Replies to the socket peer, whose writes block for as long as a client may be
@@ -38,6 +47,20 @@ int reply_spill(struct reply_stream *replies);
 
 /* Sends all that is gathered. 0 or -1, as above. */
 int reply_flush(struct reply_stream *replies);
+
+/* A message of so many octets is gathered, to its last line. */
+void reply_count_message(struct reply_stream *replies, uint64_t octets);
+
+/*
+ * Did the message octets that were said arrive? Sends all that is gathered and waits,
+ * until the deadline (io_now() scale), for the peer's kernel to have acknowledged it.
+ * Of a relay of TLS no more can be known than that it has taken it, and has not said
+ * within RELAY_MS that its client is gone. 0; -1, with fault, when they did not.
+ */
+int reply_prove(struct reply_stream *replies, bool relayed, int64_t deadline);
+
+/* Behind a relay: the client goes on, so it is taken to have what was said. */
+void reply_believe(struct reply_stream *replies);
 
 /* Gives the memory back, when nothing is gathered. */
 void reply_release(struct reply_stream *replies);

@@ -99,6 +99,7 @@ static int begin(struct session *s, size_t i, struct maildrop_body *body, ssize_
 	}
 	if (s->last < i + 1)
 		s->last = i + 1;
+	s->replies.owed = true;
 	return 0;
 }
 
@@ -122,8 +123,7 @@ enum event retrieve_message(struct session *s, size_t i)
 	reply_line(&s->replies, "+OK %" PRIu64 " octets", size);
 	enum event event = retrieve(s, i, &body, held, (struct extent){ .all = true });
 	if (event == EVENT_NEXT) {
-		s->retrieved++;
-		s->retrieved_octets += size;
+		reply_count_message(&s->replies, size);
 		ahead_sent(s, i);
 	}
 	return event;

@@ -88,6 +88,8 @@ static enum event receive(struct session *s)
 		return (enum event)s->signals->told;
 	if (came == REQUEST_CAME)
 		session_touch(s);
+	if (came == REQUEST_CAME && s->identity->path == PATH_RELAY)
+		reply_believe(&s->replies);
 	return came == REQUEST_CAME  ? EVENT_NEXT
 	       : came == REQUEST_END ? EVENT_DISCONNECT
 				     : EVENT_IDLE;
@@ -168,7 +170,7 @@ static void log_end(const struct session *s, enum event event)
 	buf_printf(&line,
 		" source=%s retrieved=%" PRIu64 " octets=%" PRIu64 " deleted=%" PRIu64
 		" left=%" PRIu64 " seconds=%" PRIi64 " reason=%s",
-		source, s->retrieved, s->retrieved_octets, s->removed,
+		source, s->replies.left.messages, s->replies.left.octets, s->removed,
 		s->count - s->removed, (io_now() - s->began) / 1000, reason(event));
 	log_text(buf_span(&line));
 }

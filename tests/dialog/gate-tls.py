@@ -218,7 +218,8 @@ def test_no_password_is_left_in_a_relay():
 
 
 def test_quit_and_closed_at_once():
-    """Outlook: close right behind QUIT. The session must get the QUIT."""
+    """Outlook: close right behind QUIT. The session must get the QUIT; and, of a client
+    that was reset, hear that it is gone before it says another word."""
     for how in ("close", "half", "reset"):
         with with_tls() as gate, implicit(gate) as c:
             c.log_in()
@@ -237,9 +238,33 @@ def test_quit_and_closed_at_once():
                 got += chunk
             assert got == b"DELE 1\r\nQUIT\r\n"
             assert c.wire.recv(100) == b"", "no end behind QUIT"
-            c.wire.sendall(b"+OK deleted\r\n+OK bye\r\n")
+            if how == "reset":
+                told = select.poll()
+                told.register(c.wire, 0)
+                assert told.poll(1000 * hold.PATIENCE)[0][1] & select.POLLHUP
+            else:
+                c.wire.sendall(b"+OK deleted\r\n+OK bye\r\n")
             c.close()
             gate.expect_end(c.number, hold.EXIT_DONE)
+
+
+def test_a_reset_while_nothing_is_asked():
+    """The client has ended its side and is reset later: the session hears of it."""
+    with with_tls() as gate, implicit(gate) as c:
+        c.log_in()
+        c.send("RETR 1\r\nDELE 1\r\nQUIT\r\n")
+        c.client.close()
+        got = b""
+        while chunk := c.wire.recv(100):
+            got += chunk
+        assert got.endswith(b"QUIT\r\n"), got
+        told = select.poll()
+        told.register(c.wire, 0)
+        assert not told.poll(0), "a half-close is no reset"
+        c.wire.sendall(b"+OK 5 octets\r\nx\r\n.\r\n")
+        assert told.poll(1000 * hold.PATIENCE)[0][1] & select.POLLHUP
+        c.close()
+        gate.expect_end(c.number, hold.EXIT_DONE)
 
 
 def test_client_gone_in_a_download():

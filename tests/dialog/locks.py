@@ -151,6 +151,20 @@ def test_a_dead_router_and_nobody_else():
         all_there(server, path, hold.MAILDIR, hold.PATH_DIRECT)
 
 
+def test_a_client_that_acknowledges_nothing():
+    """RETR, DELE, QUIT in one segment, and the message never arrives: nothing is removed."""
+    for kind, how in KINDS:
+        with Server(idle_seconds=1, takeover_seconds=1) as server:
+            path = server.drop(kind)
+            c = server.login(path, kind, how=how)
+            if how == hold.PATH_DIRECT and not lose_packets(c):
+                continue
+            c.send(b"RETR 1\r\nDELE 1\r\nQUIT\r\n")
+            c.gone()
+            reason(server, c, "idle")
+            all_there(server, path, kind, how)
+
+
 def test_a_client_that_reads_no_more():
     for how in (hold.PATH_DIRECT, hold.PATH_RELAY):
         with Server(takeover_seconds=60) as server:

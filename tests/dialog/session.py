@@ -3,6 +3,7 @@ Maildir and mbox, direct and through a wire. No network but loopback."""
 import glob
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -254,6 +255,60 @@ def test_quit_and_gone():
         c.end.close()
         c.gone()
         assert server.login(path).messages == 3
+
+
+RESET = b"\1\0\0\0\0\0\0\0"  # SO_LINGER: close(2) sends RST
+
+
+def test_fetched_deleted_and_gone():
+    """RETR, DELE and QUIT in one segment, and the client gone before it read an octet:
+    the mail stays. Who reads has it removed; so has who has read, and goes without the
+    last reply."""
+    batch = b"".join(b"RETR %d\r\nDELE %d\r\n" % (i, i) for i in (1, 2, 3, 4)) + b"QUIT\r\n"
+    for kind, how in KINDS:
+        for end in ("reset", "close", "reset by the relay"):
+            if (how == hold.PATH_RELAY) != (end == "reset by the relay"):
+                continue
+            with Server() as server:
+                path = server.drop(kind)
+                c = server.login(path, kind, how=how)
+                pid = server.pid(c)
+                os.kill(pid, signal.SIGSTOP)
+                c.send(batch)
+                if end == "reset":
+                    c.end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                c.end.close()
+                os.kill(pid, signal.SIGCONT)
+                c.gone()
+                sent = 4 if end == "close" else 0  # to the kernel
+                server.parent.expect_log("retrieved=%d octets=%s deleted=0 left=4 .*"
+                                         "reason=disconnect$" % (sent, "[1-9][0-9]*" if sent
+                                                                 else "0"))
+                c = server.login(path, kind, how=how)
+                c.send(batch)
+                got = b""
+                while octets := c.end.recv(1 << 16):
+                    got += octets
+                assert got.endswith(b"+OK 4 messages removed, good bye\r\n"), got
+                c.gone()
+                server.parent.expect_log("retrieved=4 octets=.* deleted=4 left=0")
+
+
+def test_read_deleted_and_gone():
+    """What was acknowledged is the client's, whatever becomes of the reply to QUIT."""
+    for kind, how in KINDS:
+        with Server() as server:
+            path = server.drop(kind)
+            c = server.login(path, kind, how=how)
+            for i in range(1, 5):
+                c.many("RETR %d" % i)
+                c.ask("DELE %d" % i, "+OK")
+            c.send(b"QUIT\r\n")
+            if how == hold.PATH_DIRECT:
+                c.end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            c.end.close()
+            c.gone()
+            server.parent.expect_log("deleted=4 left=0 .*reason=quit")
 
 
 def test_again_at_once():
