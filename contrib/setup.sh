@@ -6,7 +6,7 @@ fail() { printf '\n%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
 # Debian's names. To build Postern:
 build_packages='gcc make libc6-dev autoconf automake pkg-config libssl-dev libsodium-dev
-	libjwt-dev libjansson-dev libidn-dev
+	libjansson-dev libidn-dev
 	libsqlite3-dev libpam0g-dev libseccomp-dev libcrypt-dev openssl ca-certificates'
 # To look at the result with real clients, and to run every test:
 client_packages='curl'

@@ -15,7 +15,7 @@
 #ifndef POSTERN_ABI_H
 #define POSTERN_ABI_H
 
-enum { POSTERN_ABI = 1 };
+enum { POSTERN_ABI = 2 };
 
 enum { MESSAGE_MAX = 16384 }; /* octets of one message */
 

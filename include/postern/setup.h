@@ -18,6 +18,7 @@ enum {
 	SETUP_NAME_MAX = 32, /* a Unix user name */
 	SETUP_ISSUERS_MAX = 4,
 	SETUP_ISSUER_MAX = 255,
+	SETUP_DOMAINS_MAX = 511, /* octets of an issuer's domains */
 };
 
 struct gate_setup {
@@ -48,6 +49,9 @@ struct issuer_setup {
 	char issuer[SETUP_ISSUER_MAX + 1];   /* the token's "iss" */
 	char key[SETUP_PATH_MAX + 1];	     /* file: a public key, PEM */
 	char audience[SETUP_ISSUER_MAX + 1]; /* its "aud"; empty: not looked at */
+	/* Of whose accounts it may speak, a blank between two; empty: of all */
+	char domains[SETUP_DOMAINS_MAX + 1];
+	bool for_system; /* of system accounts, too */
 };
 
 struct auth_setup {

@@ -144,7 +144,12 @@ static enum source_result decide_secret(
 enum source_result decide_authorize(
 	struct auth *auth, struct claim *claim, struct source **source)
 {
-	struct answerer answerer = decide_find(auth, claim);
+	return decide_authorize_found(claim, decide_find(auth, claim), source);
+}
+
+enum source_result decide_authorize_found(
+	struct claim *claim, struct answerer answerer, struct source **source)
+{
 	*source = answerer.source;
 	if (answerer.holds == HOLDS_FAULT)
 		return RESULT_FAULT;

@@ -37,6 +37,10 @@ struct answerer decide_find(struct auth *auth, struct claim *claim);
 enum source_result decide_authorize(
 	struct auth *auth, struct claim *claim, struct source **source);
 
+/* The same, when it was found already. */
+enum source_result decide_authorize_found(
+	struct claim *claim, struct answerer answerer, struct source **source);
+
 /* The mechanisms in files of their own. */
 enum source_result decide_scram(
 	struct auth *auth, struct claim *claim, struct source **source);

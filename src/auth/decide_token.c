@@ -31,13 +31,37 @@ static bool is_another(const char *account)
 	       !span_is_nocase(span_str(account), normal);
 }
 
+/*
+ * May this issuer speak for the account that the name means? Of a virtual account its
+ * own name counts, whatever other name led to it. A system account is more than mail to
+ * its host: only an issuer that was told "system" speaks for one.
+ */
+static bool may_speak(const struct issuer_setup *by, const struct claim *claim,
+	const struct source *source)
+{
+	if (source->setup->kind == SOURCE_SQLITE)
+		return token_is_of_domain(by, source->record.account.name);
+	return by->for_system && (account_domain(claim->name).n == 0 ||
+					 token_is_of_domain(by, claim->name));
+}
+
+static enum source_result authorize(struct auth *auth, struct claim *claim,
+	const struct issuer_setup *by, struct source **source)
+{
+	struct answerer answerer = decide_find(auth, claim);
+	if (answerer.holds == HOLDS_YES && !may_speak(by, claim, answerer.source))
+		return source_refuse(claim, "token-domain");
+	return decide_authorize_found(claim, answerer, source);
+}
+
 static enum source_result check(
 	struct auth *auth, struct claim *claim, struct source **source)
 {
 	const struct login *login = claim->login;
+	const struct issuer_setup *by;
 	char account[LOGIN_NAME_MAX + 1];
-	claim->reason = token_account(
-		&auth->memory.issuers, login->secret, (int64_t)time(NULL), account);
+	claim->reason = token_account(&auth->memory.issuers, login->secret,
+		(int64_t)time(NULL), account, &by);
 	if (!claim->reason && is_another(account))
 		claim->reason = "token";
 	if (!claim->reason && login->name.n && !account_name_is(login->name, account))
@@ -45,7 +69,7 @@ static enum source_result check(
 	if (claim->reason)
 		return RESULT_REFUSED;
 	memcpy(claim->name, account, sizeof(claim->name));
-	return decide_authorize(auth, claim, source);
+	return authorize(auth, claim, by, source);
 }
 
 enum source_result decide_token(

@@ -1,60 +1,46 @@
 /*
- * token: JWTs by libjwt. Runs as root in an auth child. Trusts the issuers' keys;
- * distrusts the token, which comes from the client.
- *
- * libjwt verifies with whatever algorithm the token's own header names; so the
- * header is read first, without a key, and only signatures with a public key go on:
- * never "none", never a MAC with the public key as its secret. What the token says
+ * token: what a signed token says of its owner. Runs as root in an auth child. Trusts
+ * the issuers' keys; distrusts the token, which comes from the client: what it says
  * before its signature was checked chooses the issuer's key and nothing else.
  */
 #include "auth/token.h"
 
+#include "accounts/name.h"
+#include "auth/jws.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "base/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
-#include <jwt.h>
 #include <openssl/bio.h>
 #include <openssl/pem.h>
 #include <unistd.h>
 
-static const jwt_alg_t algorithms[] = {
-	JWT_ALG_RS256,
-	JWT_ALG_RS384,
-	JWT_ALG_RS512,
-	JWT_ALG_ES256,
-	JWT_ALG_ES384,
-	JWT_ALG_ES512,
-};
-
 /* --- keys ----------------------------------------------------------------------- */
 
-static int read_pem(struct issuer *issuer)
+static ssize_t read_pem(const char *path, unsigned char pem[TOKEN_KEY_MAX])
 {
-	int fd = open(issuer->setup->key, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		return -1;
-	issuer->pem = calloc(1, TOKEN_KEY_MAX + 1);
-	ssize_t n = issuer->pem ? io_pread_full(fd, issuer->pem, TOKEN_KEY_MAX, 0) : -1;
+	ssize_t n = io_pread_full(fd, pem, TOKEN_KEY_MAX, 0);
 	close(fd);
-	if (n < 0)
-		return -1;
-	issuer->pem_n = (size_t)n;
-	errno = EINVAL;
-	return n > 0 && n < TOKEN_KEY_MAX ? 0 : -1;
+	errno = n < 0 ? errno : EINVAL;
+	return n > 0 && n < TOKEN_KEY_MAX ? n : -1;
 }
 
-static bool is_public_key(const struct issuer *issuer)
+/* A public key that a token can be verified with, or NULL. */
+static EVP_PKEY *read_key(const char *path)
 {
-	BIO *bio = BIO_new_mem_buf(issuer->pem, (int)issuer->pem_n);
+	unsigned char pem[TOKEN_KEY_MAX];
+	ssize_t n = read_pem(path, pem);
+	BIO *bio = n > 0 ? BIO_new_mem_buf(pem, (int)n) : NULL;
 	EVP_PKEY *key = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
-	bool good = key != NULL;
-	EVP_PKEY_free(key);
 	BIO_free(bio);
-	return good;
+	if (key && jws_key_fits(key))
+		return key;
+	EVP_PKEY_free(key);
+	return NULL;
 }
 
 int token_open(struct issuers *issuers, const struct auth_setup *setup)
@@ -63,16 +49,16 @@ int token_open(struct issuers *issuers, const struct auth_setup *setup)
 	*issuers = (struct issuers){ .n = 0 };
 	for (uint32_t i = 0; i < setup->issuers_n; i++) {
 		struct issuer *issuer = &issuers->list[issuers->n];
-		issuer->setup = &setup->issuers[i];
 		errno = 0;
-		if (read_pem(issuer) == 0 && is_public_key(issuer)) {
+		issuer->setup = &setup->issuers[i];
+		issuer->key = read_key(issuer->setup->key);
+		if (issuer->key) {
 			issuers->n++;
 			continue;
 		}
-		log_line("%s: no public key in PEM form of the issuer %s: %s",
+		log_line("%s: no public key in PEM form (RSA of 2048 bits or more, "
+			 "P-256, P-384, P-521) of the issuer %s: %s",
 			issuer->setup->key, issuer->setup->issuer, strerror(errno));
-		free(issuer->pem);
-		*issuer = (struct issuer){ .setup = NULL };
 		result = -1;
 	}
 	return result;
@@ -80,45 +66,19 @@ int token_open(struct issuers *issuers, const struct auth_setup *setup)
 
 /* --- a token ---------------------------------------------------------------------- */
 
-static bool is_signature(const char *algorithm)
+static const struct issuer *issuer_of(const struct issuers *issuers, const json_t *name)
 {
-	jwt_alg_t is = algorithm ? jwt_str_alg(algorithm) : JWT_ALG_INVAL;
-	for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++)
-		if (algorithms[i] == is)
-			return true;
-	return false;
-}
-
-static const struct issuer *issuer_of(const struct issuers *issuers, const char *name)
-{
-	for (uint32_t i = 0; name && i < issuers->n; i++)
-		if (strcmp(issuers->list[i].setup->issuer, name) == 0)
+	for (uint32_t i = 0; json_is_string(name) && i < issuers->n; i++)
+		if (strcmp(issuers->list[i].setup->issuer, json_string_value(name)) ==
+			0)
 			return &issuers->list[i];
 	return NULL;
 }
 
-/* The unverified token says by whom it wants to be; its signature must agree. */
-static const char *verify(const struct issuers *issuers, const char *text,
-	jwt_t **token, const struct issuer **by)
-{
-	jwt_t *unverified = NULL;
-	if (jwt_decode(&unverified, text, NULL, 0) != 0)
-		return "token";
-	*by = issuer_of(issuers, jwt_get_grant(unverified, "iss"));
-	bool is_signed = is_signature(jwt_get_header(unverified, "alg"));
-	jwt_free(unverified);
-	if (!is_signed)
-		return "token";
-	if (!*by)
-		return "token-issuer";
-	return jwt_decode(token, text, (*by)->pem, (int)(*by)->pem_n) == 0 ? NULL
-									   : "token";
-}
-
 /* A number of the token, which JSON may write with a fraction: -1 when missing. */
-static int64_t moment(const json_t *grants, const char *name)
+static int64_t moment(const json_t *claims, const char *name)
 {
-	const json_t *value = json_object_get(grants, name);
+	const json_t *value = json_object_get(claims, name);
 	double number = json_number_value(value);
 	return json_is_number(value) && number >= 0 && number < 1e15 ? (int64_t)number
 								     : -1;
@@ -136,13 +96,16 @@ static bool is_for(const json_t *audience, const char *ours)
 	return false;
 }
 
-static const char *account_of(const json_t *grants, char *account)
+/* OpenID Connect Core section 5.1: email_verified is a JSON boolean. Whoever types an
+ * address that is not his into a form must not have its mail, so only true is true:
+ * not "true", not 1, and nothing is not. */
+static const char *account_of(const json_t *claims, char *account)
 {
-	const json_t *name = json_object_get(grants, "email");
-	if (!json_is_string(name))
-		name = json_object_get(grants, "sub");
-	else if (json_is_false(json_object_get(grants, "email_verified")))
-		return "token";
+	const json_t *name = json_object_get(claims, "email");
+	if (!name)
+		name = json_object_get(claims, "sub");
+	else if (!json_is_true(json_object_get(claims, "email_verified")))
+		return "token-email";
 	if (!json_is_string(name) || json_string_length(name) == 0)
 		return "token";
 	struct span text = span_of(json_string_value(name), json_string_length(name));
@@ -150,46 +113,60 @@ static const char *account_of(const json_t *grants, char *account)
 }
 
 static const char *judge(
-	const struct issuer *by, const json_t *grants, int64_t now, char *account)
+	const struct issuer_setup *by, const json_t *claims, int64_t now, char *account)
 {
-	int64_t ends = moment(grants, "exp");
+	int64_t ends = moment(claims, "exp");
 	if (ends < 0 || now >= ends)
 		return "token-expired";
-	if (json_object_get(grants, "nbf") &&
-		(moment(grants, "nbf") < 0 || now < moment(grants, "nbf")))
+	if (json_object_get(claims, "nbf") &&
+		(moment(claims, "nbf") < 0 || now < moment(claims, "nbf")))
 		return "token-expired";
-	const char *audience = by->setup->audience;
-	if (audience[0] != '\0' && !is_for(json_object_get(grants, "aud"), audience))
+	if (by->audience[0] != '\0' &&
+		!is_for(json_object_get(claims, "aud"), by->audience))
 		return "token-audience";
-	return account_of(grants, account);
+	return account_of(claims, account);
 }
 
-static const char *examine(
-	const struct issuers *issuers, const char *text, int64_t now, char *account)
+static const char *examine(const struct issuers *issuers, struct jws *jws, int64_t now,
+	char *account, const struct issuer_setup **by)
 {
-	jwt_t *token = NULL;
-	const struct issuer *by = NULL;
-	const char *reason = verify(issuers, text, &token, &by);
-	char *grants_text = reason ? NULL : jwt_get_grants_json(token, NULL);
-	json_t *grants = grants_text ? json_loads(grants_text, 0, NULL) : NULL;
-	if (!reason)
-		reason = grants ? judge(by, grants, now, account) : "token";
-	json_decref(grants);
-	free(grants_text);
-	jwt_free(token);
-	return reason;
+	const struct issuer *issuer =
+		issuer_of(issuers, json_object_get(jws->claims, "iss"));
+	if (!issuer)
+		return "token-issuer";
+	if (!jws_is_signed_by(jws, issuer->key))
+		return "token";
+	*by = issuer->setup;
+	return judge(issuer->setup, jws->claims, now, account);
 }
 
 const char *token_account(const struct issuers *issuers, struct span token,
-	int64_t now_seconds, char account[LOGIN_NAME_MAX + 1])
+	int64_t now_seconds, char account[LOGIN_NAME_MAX + 1],
+	const struct issuer_setup **by)
 {
-	char text[LOGIN_SECRET_MAX + 1];
+	struct jws jws;
+	const char *reason = "token";
 	account[0] = '\0';
-	if (span_to_text(token, text, sizeof(text)) < 0)
-		return "token";
-	const char *reason = examine(issuers, text, now_seconds, account);
-	explicit_bzero(text, sizeof(text));
+	*by = NULL;
+	if (jws_parse(&jws, token) == 0)
+		reason = examine(issuers, &jws, now_seconds, account, by);
+	jws_free(&jws);
 	if (reason)
 		account[0] = '\0';
 	return reason;
+}
+
+bool token_is_of_domain(const struct issuer_setup *by, const char *name)
+{
+	struct span domain = account_domain(name), rest = span_str(by->domains);
+	if (rest.n == 0)
+		return true;
+	while (rest.n) {
+		struct span one = span_cut(&rest, ' ');
+		char text[SETUP_DOMAINS_MAX + 1];
+		if (domain.n && span_to_text(one, text, sizeof(text)) == 0 &&
+			span_is_nocase(domain, text))
+			return true;
+	}
+	return false;
 }

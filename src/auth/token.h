@@ -10,12 +10,13 @@
 #include "postern/login.h"
 #include "postern/setup.h"
 
+#include <openssl/evp.h>
+
 enum { TOKEN_KEY_MAX = 16384 }; /* octets of a public key's PEM file */
 
 struct issuer {
 	const struct issuer_setup *setup;
-	unsigned char *pem; /* a public key, NUL behind */
-	size_t pem_n;
+	EVP_PKEY *key;
 };
 
 struct issuers {
@@ -29,11 +30,16 @@ int token_open(struct issuers *issuers, const struct auth_setup *setup);
 /*
  * Whose token is it? Signed by a known issuer (RS256 to RS512, ES256 to ES512),
  * within its time ("exp" must be, "nbf" may), for our audience. The account is its
- * "email" (unless it says that this is not verified), else its "sub".
- * Returns NULL and the account, or the reason of a refusal: "token", "token-expired",
- * "token-issuer", "token-audience".
+ * "email", which must be verified (true and nothing else), or, when there is none, its
+ * "sub". Returns NULL, the account and who issued it, or the reason of a refusal:
+ * "token", "token-expired", "token-issuer", "token-audience", "token-email".
  */
 const char *token_account(const struct issuers *issuers, struct span token,
-	int64_t now_seconds, char account[LOGIN_NAME_MAX + 1]);
+	int64_t now_seconds, char account[LOGIN_NAME_MAX + 1],
+	const struct issuer_setup **by);
+
+/* May the issuer speak for an account of that name: is its domain one of the issuer's,
+ * or has that none? */
+bool token_is_of_domain(const struct issuer_setup *by, const char *name);
 
 #endif

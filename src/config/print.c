@@ -85,10 +85,11 @@ static void put_issuer(struct buf *out, const struct issuer_setup *issuer)
 	buf_puts(out, "issuer");
 	put_word(out, issuer->issuer);
 	put_word(out, issuer->key);
-	if (issuer->audience[0]) {
-		buf_puts(out, " audience");
-		put_word(out, issuer->audience);
-	}
+	buf_puts(out, " audience");
+	put_word(out, issuer->audience[0] ? issuer->audience : "*");
+	buf_puts(out, issuer->for_system ? " system" : "");
+	if (issuer->domains[0])
+		buf_printf(out, " domain %s", issuer->domains);
 	buf_putc(out, '\n');
 }
 

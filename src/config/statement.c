@@ -13,11 +13,6 @@ enum {
 	DAY = 24 * HOUR,
 };
 
-static struct span word(const struct parse *parse, size_t i)
-{
-	return i < parse->words.n ? parse->words.words[i] : span_of("", 0);
-}
-
 static void do_listen(struct parse *parse)
 {
 	static const char *const kinds[] = { "pop3", "pop3s", NULL };
@@ -264,54 +259,6 @@ static void do_kernel_tls(struct parse *parse)
 	on_or_off(parse, SETTING_KERNEL_TLS, "kernel-tls", &parse->config->kernel_tls);
 }
 
-static bool is_new_issuer(struct parse *parse, const struct issuer_setup *issuer)
-{
-	const struct config *config = parse->config;
-	for (size_t i = 0; i < config->issuers_n; i++) {
-		if (strcmp(config->issuers[i].issuer, issuer->issuer) != 0)
-			continue;
-		parse_mistake(parse, "this issuer is already in line %u",
-			parse->issuer_lines[i]);
-		return false;
-	}
-	return true;
-}
-
-static int issuer_audience(struct parse *parse, struct issuer_setup *issuer)
-{
-	static const char *const options[] = { "audience", NULL };
-	if (parse->words.n == 3)
-		return 0;
-	if (!span_is(word(parse, 3), "audience")) {
-		parse_unknown(parse, "option", word(parse, 3), options);
-		return -1;
-	}
-	if (parse->words.n != 5) {
-		parse_mistake(parse, "write: audience NAME, and nothing behind it");
-		return -1;
-	}
-	return value_text(parse, word(parse, 4), "audience", issuer->audience,
-		sizeof(issuer->audience));
-}
-
-static void do_issuer(struct parse *parse)
-{
-	struct config *config = parse->config;
-	struct issuer_setup new = { 0 };
-	bool wrong = value_text(parse, word(parse, 1), "issuer", new.issuer,
-			     sizeof(new.issuer)) < 0;
-	wrong |= value_path(parse, word(parse, 2), "key", new.key, sizeof(new.key)) < 0;
-	wrong |= issuer_audience(parse, &new) < 0;
-	if (wrong || !is_new_issuer(parse, &new))
-		return;
-	if (config->issuers_n == SETUP_ISSUERS_MAX) {
-		parse_mistake(parse, "more than %d issuers", SETUP_ISSUERS_MAX);
-		return;
-	}
-	parse->issuer_lines[config->issuers_n] = parse->line;
-	config->issuers[config->issuers_n++] = new;
-}
-
 static void do_hostname(struct parse *parse)
 {
 	if (parse_set(parse, SETTING_HOSTNAME, "hostname"))
@@ -361,7 +308,9 @@ static const struct statement {
 	{ "accounts", 3, 5,
 		"accounts pam:SERVICE|sqlite:FILE maildir:PATH|mbox:PATH [owner USER]",
 		do_accounts },
-	{ "issuer", 3, 5, "issuer NAME KEY [audience NAME]", do_issuer },
+	{ "issuer", 3, WORDS_MAX,
+		"issuer NAME KEY audience NAME [system] [domain NAME ...]",
+		statement_issuer },
 	{ "mechanisms", 2, WORDS_MAX, "mechanisms auto|NAME ...", do_mechanisms },
 	{ "pam-session", 2, 2, "pam-session on|off", do_pam_session },
 	{ "remember", 2, 2, "remember TIME|off", do_remember },

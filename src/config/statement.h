@@ -44,6 +44,12 @@ struct parse {
 	unsigned issuer_lines[SETUP_ISSUERS_MAX];
 };
 
+/* The i-th word of the statement; empty: there is none. */
+static inline struct span word(const struct parse *parse, size_t i)
+{
+	return i < parse->words.n ? parse->words.words[i] : span_of("", 0);
+}
+
 /* One line for the reader of the errors, about the current line. */
 void parse_mistake(struct parse *parse, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -59,6 +65,9 @@ bool parse_set(struct parse *parse, enum setting setting, const char *name);
 
 /* The statement in parse->words, which are not empty. */
 void statement_apply(struct parse *parse);
+
+/* issuer NAME KEY audience NAME [system] [domain NAME ...] */
+void statement_issuer(struct parse *parse);
 
 /* What the statements together must satisfy, when the file is read. */
 void statements_check(struct parse *parse);

@@ -62,6 +62,8 @@ static void put_issuer(struct buf *message, const struct issuer_setup *issuer)
 	put_text(message, issuer->issuer, SETUP_ISSUER_MAX);
 	put_text(message, issuer->key, SETUP_PATH_MAX);
 	put_text(message, issuer->audience, SETUP_ISSUER_MAX);
+	put_text(message, issuer->domains, SETUP_DOMAINS_MAX);
+	msg_put_u8(message, issuer->for_system);
 }
 
 static void get_issuer(struct msg_in *in, struct issuer_setup *issuer)
@@ -69,6 +71,8 @@ static void get_issuer(struct msg_in *in, struct issuer_setup *issuer)
 	msg_get_text(in, 1, SETUP_ISSUER_MAX, issuer->issuer);
 	msg_get_text(in, 1, SETUP_PATH_MAX, issuer->key);
 	msg_get_text(in, 0, SETUP_ISSUER_MAX, issuer->audience);
+	msg_get_text(in, 0, SETUP_DOMAINS_MAX, issuer->domains);
+	issuer->for_system = msg_get_bool(in);
 }
 
 void auth_setup_encode(struct buf *message, const struct auth_setup *setup)

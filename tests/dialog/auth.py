@@ -236,7 +236,8 @@ def test_malformed(users):
     with Auth([users.source()]) as auth:
         for claim in (
                 good[:-1], good + b"\0", good[:2], good[:1], b"x",
-                bytes((2,)) + good[1:], bytes((1, 8)) + good[2:], hold.baton(),
+                bytes((hold.ABI + 1,)) + good[1:], bytes((hold.ABI, 8)) + good[2:],
+                hold.baton(),
                 good + b"\0" * hold.MESSAGE_MAX, b"\1" * 100000,
                 hold.login("", "tanstaaf"), hold.login("joe", ""),
                 hold.login("a" * 256, "x"), hold.login("joe", "x" * 513),
@@ -611,6 +612,31 @@ def pam_and_virtual():
                 auth.refused("password", hold.login("joe@example.org", "pass word"))
 
 
+def pam_and_tokens():
+    """A system account is opened by no token, unless its issuer was told so."""
+    from auth_sasl import Issuer, TLS, explained, present
+    with hold.Directory() as directory:
+        users = Users(directory)
+        users.postern("app", "add", "joe", "phone")
+        users.postern("alias", "add", "joe", "joe.doe@example.org")
+        issuer = Issuer(directory, "ec")
+        tokens = [issuer.token(email=name) for name in ("joe", "joe.doe@example.org")]
+        sources = [pam_source(), users.source("mail")]
+
+        def issuers(**options):
+            return [hold.issuer("https://id.example.org", issuer.public, "mail", **options)]
+        for options in ({}, {"domains": "example.org"}):
+            with Auth(sources, root=True, issuers=issuers(**options)) as auth:
+                for token in tokens:
+                    explained(auth, "token-domain", token)
+                auth.accepted(present(issuer.token()), **TLS)
+        with Auth(sources, root=True,
+                  issuers=issuers(domains="example.com", system=True)) as auth:
+            for token in tokens:
+                assert auth.accepted(present(token), **TLS).account == b"joe"
+            explained(auth, "token-domain", issuer.token())
+
+
 def pam_with_a_record():
     """App passwords, limits and another name of a system account."""
     record = os.path.join(os.environ[INSIDE], "counted")
@@ -757,7 +783,7 @@ if __name__ == "__main__":
     if INSIDE in os.environ:
         furnish()
         hold.run([pam_unix, pam_home, pam_talk, pam_delay,
-                  pam_blocked_module_blocks_nobody_else, pam_and_virtual,
+                  pam_blocked_module_blocks_nobody_else, pam_and_virtual, pam_and_tokens,
                   pam_with_a_record, pam_remembered_until_the_password_changes,
                   pam_processes, pam_session])
     hold.run(globals())

@@ -240,6 +240,9 @@ def test_scram_other_names_and_forms(users):
 
 # --- tokens ------------------------------------------------------------------------------
 
+NULL = object()  # JSON's null; None: no such claim
+
+
 class Issuer:
     def __init__(self, directory, kind="rsa"):
         self.key = os.path.join(directory, kind + ".key")
@@ -264,9 +267,11 @@ class Issuer:
 
     def token(self, header=None, sign=None, **changes):
         claims = {"iss": "https://id.example.org", "aud": "mail", "email": JOE,
-                  "sub": "4711", "exp": int(time.time()) + 300}
+                  "email_verified": True, "sub": "4711",
+                  "exp": int(time.time()) + 300}
         claims.update(changes)
-        claims = {k: v for k, v in claims.items() if v is not None}
+        claims = {k: None if v is NULL else v for k, v in claims.items()
+                  if v is not None}
         header = header or {"alg": "RS256" if self.kind == "rsa" else "ES256",
                             "typ": "JWT"}
 
@@ -275,14 +280,22 @@ class Issuer:
         text = b".".join(part(json.dumps(p).encode()) for p in (header, claims))
         return text + b"." + part((sign or self.sign)(text))
 
+    def twice(self):
+        """Two of one name: which counts, the reader chooses."""
+        header, claims, _ = self.token().split(b".")
+        claims = base64.urlsafe_b64decode(claims + b"==")
+        claims = claims.replace(b'{', b'{"email": "ann@example.org", ', 1)
+        text = header + b"." + base64.urlsafe_b64encode(claims).rstrip(b"=")
+        return text + b"." + base64.urlsafe_b64encode(self.sign(text)).rstrip(b"=")
 
-def with_issuer(kind):
+
+def with_issuer(kind, domains=""):
     def decorate(test):
         @with_users
         def wrapped(users):
             issuer = Issuer(users.directory, kind)
             with Auth([users.source()], issuers=[hold.issuer(
-                    "https://id.example.org", issuer.public, "mail")]) as auth:
+                    "https://id.example.org", issuer.public, "mail", domains)]) as auth:
                 test(users, issuer, auth)
         wrapped.__name__ = test.__name__
         return wrapped
@@ -319,7 +332,10 @@ def test_tokens(users, issuer, auth):
         for how in ("OAUTHBEARER", "XOAUTH2"):
             got = auth.accepted(present(good, name, how), **TLS)
             assert got.account == JOE.encode() and got.mechanism == how
-    auth.accepted(present(issuer.token(email=None, sub=JOE)), **TLS)
+    for kind in ("at+jwt", "AT+JWT", "application/at+jwt", "jwt"):  # RFC 9068
+        auth.accepted(present(issuer.token({"alg": "RS256", "typ": kind})), **TLS)
+    auth.accepted(present(issuer.token({"alg": "RS256"})), **TLS)
+    auth.accepted(present(issuer.token(email=None, sub=JOE, email_verified=None)), **TLS)
     auth.accepted(present(issuer.token(aud=["x", "mail"])), **TLS)
     auth.accepted(present(issuer.token(exp=time.time() + 60.5)), **TLS)
     now = int(time.time())
@@ -335,8 +351,27 @@ def test_tokens(users, issuer, auth):
             ("token-audience", issuer.token(aud=["web", 5])),
             ("token-issuer", issuer.token(iss="https://evil.example.org")),
             ("token-issuer", issuer.token(iss=None)),
-            ("token", issuer.token(email_verified=False)),
+            # OpenID Connect: a JSON boolean; what is not said is not so
+            ("token-email", issuer.token(email_verified=False)),
+            ("token-email", issuer.token(email_verified="false")),
+            ("token-email", issuer.token(email_verified="true")),
+            ("token-email", issuer.token(email_verified=0)),
+            ("token-email", issuer.token(email_verified=1)),
+            ("token-email", issuer.token(email_verified=[True])),
+            ("token-email", issuer.token(email_verified=None)),
+            ("token-email", issuer.token(email_verified=NULL)),
+            ("token-email", issuer.token(email=NULL, email_verified=None)),
+            # what must be understood and is not, and what is signed for another purpose
+            ("token", issuer.token({"alg": "RS256", "crit": ["exp"]})),
+            ("token", issuer.token({"alg": "RS256", "crit": []})),
+            ("token", issuer.token({"alg": "RS256", "crit": None})),
+            ("token", issuer.token({"alg": "RS256", "typ": "logout+jwt"})),
+            ("token", issuer.token({"alg": "RS256", "typ": 5})),
+            ("token", issuer.token({"alg": "rs256"})), ("token", issuer.token({"alg": 1})),
+            ("token", issuer.token({"alg": "RS512"})),
+            ("token", issuer.twice()),
             ("token", issuer.token(email="")),
+            ("token", issuer.token(email=["joe@example.org"])),
             ("token", issuer.token(email=None, sub=None)),
             ("unknown", issuer.token(email="jim@example.org")),
             # full-width: at the issuer it may be somebody else's
@@ -364,6 +399,20 @@ def test_tokens_of_an_elliptic_curve(users, issuer, auth):
     auth.accepted(present(issuer.token()), **TLS)
     explained(auth, "token", Issuer(users.directory, "rsa").token())
     explained(auth, "token", issuer.token(sign=lambda text: b"\0" * 64))
+
+
+@with_issuer("ec", "example.com EXAMPLE.org")
+def test_domains_of_an_issuer(users, issuer, auth):
+    """Of the account's own name, whatever other name led to it."""
+    users.postern("user", "add", "eve@example.net", "--no-password")
+    users.postern("alias", "add", JOE, "joe@example.net")
+    users.postern("alias", "add", "eve@example.net", "eve@example.org")
+    auth.accepted(present(issuer.token()), **TLS)
+    auth.accepted(present(issuer.token(email="joe@example.net")), **TLS)
+    explained(auth, "token-domain", issuer.token(email="eve@example.net"))
+    explained(auth, "token-domain", issuer.token(email="eve@example.org"))
+    users.postern("user", "add", "plain", "--no-password")
+    explained(auth, "token-domain", issuer.token(email=None, sub="plain"))
 
 
 @with_users

@@ -116,7 +116,7 @@ def test_verdicts_are_worded():
 
 
 def test_bad_verdicts():
-    for verdict in (b"", b"\x01\x08\x07", b"\x02\x08\x02", hold.ready() + b"x",
+    for verdict in (b"", bytes((hold.ABI, 8, 7)), bytes((hold.ABI + 1, 8, 2)), hold.ready() + b"x",
                     hold.more(b"c", b"s")):
         with parent() as gate, Connection(gate) as c:
             c.send("USER joe\r\nPASS x\r\n")

@@ -75,7 +75,7 @@ def test_refused():
         "too long": hold.sign(0x0804, TLS13 + b"x" * 1000),
         "a longer message": good + b"\0",
         "a shorter message": good[:-1],
-        "another ABI": b"\2" + good[1:],
+        "another ABI": bytes((hold.ABI + 1,)) + good[1:],
         "another message": hold.baton(),
     }
     with keeper(*rsa) as parent:
@@ -98,7 +98,7 @@ def test_one_connection_one_signature():
 
 def test_work_that_cannot_be_understood():
     with keeper(*CERTIFICATES.pair("ec")) as parent:
-        parent.send(b"\1\xff")
+        parent.send(bytes((hold.ABI, 0xff)))
         parent.expect_log("cannot be understood")
         parent.send(hold.channel(1))
         assert len(ask(parent, hold.sign(0x0403, TLS13))) == 1

@@ -15,6 +15,8 @@ import tempfile
 import time
 import unittest
 
+import hold
+
 BUILD = os.environ.get("POSTERN_BUILD", ".")
 PATIENCE = float(os.environ.get("POSTERN_TEST_PATIENCE", "30"))
 LONG = bool(os.environ.get("POSTERN_LONG"))
@@ -474,7 +476,8 @@ class Control(Case):
         path = os.path.join(self.master.directory, "run", "control")
         self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
         # Nonsense ends that client alone.
-        for nonsense in (b"x", bytes((1, 15)), bytes(2000), bytes((1, 15, 9)) + bytes(10)):
+        for nonsense in (b"x", bytes((hold.ABI, 15)), bytes(2000),
+                         bytes((hold.ABI, 15, 9)) + bytes(10)):
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
                 s.settimeout(PATIENCE)
                 s.connect(path)

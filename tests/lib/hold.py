@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 
-ABI = 1
+ABI = 2
 MESSAGE_MAX = 16384
 (GATE_SETUP, AUTH_SETUP, SESSION_SETUP, CONNECTION, KILL, REPORT, LOGIN, VERDICT,
  BATON, IDENTITY, KEEPER_SETUP, CHANNEL, SIGN, SIGNATURE) = range(1, 15)
@@ -152,9 +152,11 @@ def source(kind, argument, maildrop, template, owner=""):
             + octets(template) + octets(owner))
 
 
-def issuer(name, key, audience=""):
-    """Who may issue tokens: the token's "iss", a file with a public key, its "aud"."""
-    return octets(name) + octets(key) + octets(audience)
+def issuer(name, key, audience="", domains="", system=False):
+    """Who may issue tokens: the token's "iss", a file with a public key, its "aud", the
+    domains of the accounts that it speaks for, and whether for system accounts."""
+    return (octets(name) + octets(key) + octets(audience) + octets(domains)
+            + bytes((system,)))
 
 
 def auth_setup(sources, hostname="mail.example.org", root=False, check=False,

@@ -20,7 +20,7 @@ NEEDED = {
     "posternd": set(),
     "pop3-gate": CRYPTO | {"libssl"},
     "postern-auth": CRYPTO | {"libpam", "libsqlite3", "libsodium", "libcrypt", "libidn",
-                               "libjwt", "libjansson"},
+                               "libjansson"},
     "pop3-session": None,
     "postern-keeper": CRYPTO,
     "postern": CRYPTO | {"libsqlite3", "libsodium", "libcrypt", "libidn"},

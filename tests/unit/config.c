@@ -113,7 +113,7 @@ Test(config, every_statement)
 		"pam-session on\n"
 		"kernel-tls on\n"
 		"issuer https://id.example.org / audience mail\n"
-		"issuer \"a b\" /\n"
+		"issuer \"a b\" / audience * system domain example.org a.example\n"
 		"hostname mail.example.org\n"
 		"user nobody keys\n"
 		"runtime /run/x\n"
@@ -153,7 +153,12 @@ Test(config, every_statement)
 	cr_expect_str_eq(c.issuers[0].issuer, "https://id.example.org");
 	cr_expect_str_eq(c.issuers[0].key, "/");
 	cr_expect_str_eq(c.issuers[0].audience, "mail");
+	cr_expect_str_eq(c.issuers[0].domains, "");
+	cr_expect_not(c.issuers[0].for_system);
 	cr_expect_str_eq(c.issuers[1].issuer, "a b");
+	cr_expect_str_eq(c.issuers[1].audience, "");
+	cr_expect_str_eq(c.issuers[1].domains, "example.org a.example");
+	cr_expect(c.issuers[1].for_system);
 	cr_expect_str_eq(c.hostname, "mail.example.org");
 	cr_expect_str_eq(c.user, "nobody");
 	cr_expect_str_eq(c.keeper_user, "keys");
@@ -171,6 +176,8 @@ Test(config, print_round_trips)
 		"certificate \"/etc/my certs/c.pem\" \"/#k\"\n"
 		"accounts \"sqlite:/a b/u.db\" \"maildir:/m a/%d/%n\" owner x\n"
 		"accounts pam:x maildir:%h/Maildir\n"
+		"issuer a /k audience * system domain x.example y.example\n"
+		"issuer b /k audience \"a b\" domain x.example\n"
 		"plaintext never\nlimits logins 3\ntimeouts login 61s takeover "
 		"1s\nundo 36h\n",
 	};
@@ -189,6 +196,9 @@ Test(config, print_round_trips)
 		cr_expect_eq(first.listeners_n, second.listeners_n);
 		cr_expect_eq(
 			memcmp(first.sources, second.sources, sizeof(first.sources)),
+			0);
+		cr_expect_eq(
+			memcmp(first.issuers, second.issuers, sizeof(first.issuers)),
 			0);
 		struct buf once_more;
 		buf_init(&once_more, 1 << 16);
@@ -311,10 +321,23 @@ Test(config, mistakes)
 			":4: idle: 99999999d is not between 1s and 86400s\n" },
 		{ BASE "timeouts takeover 11m\n",
 			":3: takeover is longer than idle, so it would never come\n" },
-		{ BASE "issuer a /k\nissuer a /k\nissuer b k audienc c\n",
+		{ BASE "issuer a /k audience x\nissuer a /k audience x\n"
+		       "issuer b k audienc c\n",
 			":4: this issuer is already in line 3\n"
 			":5: key: \"k\" is no absolute path\n"
 			":5: \"audienc\" is no option; did you mean \"audience\"?\n" },
+		{ BASE "issuer a /k\nissuer b /k audience \"\"\n"
+		       "issuer c /k audience x sytem\n"
+		       "issuer d /k audience x domain\n"
+		       "issuer e /k audience x domain @\n",
+			":3: the audience is missing: what this issuer signs for any "
+			"other service would open accounts here; write: audience NAME "
+			"(audience *: let it)\n"
+			":4: audience: \"\" is not of 1 to 255 printable ASCII "
+			"characters\n"
+			":5: \"sytem\" is no option; did you mean \"system\"?\n"
+			":6: write: domain NAME ..., of up to 511 characters in all\n"
+			":7: \"@\" is no host name\n" },
 		{ BASE "pam-session yes\nremember 2d\n",
 			":3: \"yes\" is no choice; there are: on, off\n"
 			":4: remember: 2d is not between 1s and 86400s\n" },
