@@ -200,6 +200,13 @@ static enum source_result decide_external(
 /* --- which mechanism
  * ---------------------------------------------------------------------- */
 
+/* A certificate is shown in a handshake. */
+static bool is_without_tls(const struct claim *claim)
+{
+	const struct login *login = claim->login;
+	return !claim->facts->tls || login->path == PATH_DIRECT || login->tls.n == 0;
+}
+
 static const char *forbidden(const struct claim *claim)
 {
 	const uint32_t over_tls_only =
@@ -210,6 +217,8 @@ static const char *forbidden(const struct claim *claim)
 		return "mechanism";
 	if ((over_tls_only >> login->mechanism & 1) && login->path == PATH_DIRECT &&
 		!facts->plaintext)
+		return "plaintext";
+	if (login->mechanism == LOGIN_EXTERNAL && is_without_tls(claim))
 		return "plaintext";
 	return NULL;
 }

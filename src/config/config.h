@@ -41,6 +41,7 @@ struct config {
 	size_t issuers_n;
 	bool pam_session;
 	bool kernel_tls;
+	bool client_certificates;  /* asked for, and EXTERNAL is offered */
 	uint32_t mechanisms;	   /* 1 << enum login_mechanism each; 0: auto */
 	uint32_t remember_seconds; /* 0: verified logins are not remembered */
 	enum plaintext_policy plaintext;

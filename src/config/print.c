@@ -120,6 +120,8 @@ void config_print(const struct config *config, struct buf *out)
 		put_issuer(out, &config->issuers[i]);
 	put_mechanisms(out, config->mechanisms);
 	buf_printf(out, "pam-session %s\n", config->pam_session ? "on" : "off");
+	buf_printf(out, "client-certificates %s\n",
+		config->client_certificates ? "on" : "off");
 	buf_printf(out, "kernel-tls %s\n", config->kernel_tls ? "on" : "off");
 	buf_printf(out, "plaintext %s\n", policies[config->plaintext]);
 	buf_printf(out,

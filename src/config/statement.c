@@ -259,6 +259,12 @@ static void do_kernel_tls(struct parse *parse)
 	on_or_off(parse, SETTING_KERNEL_TLS, "kernel-tls", &parse->config->kernel_tls);
 }
 
+static void do_client_certificates(struct parse *parse)
+{
+	on_or_off(parse, SETTING_CLIENT_CERTIFICATES, "client-certificates",
+		&parse->config->client_certificates);
+}
+
 static void do_hostname(struct parse *parse)
 {
 	if (parse_set(parse, SETTING_HOSTNAME, "hostname"))
@@ -304,6 +310,8 @@ static const struct statement {
 } statements[] = {
 	{ "listen", 3, 3, "listen pop3|pop3s ADDRESS[:PORT]", do_listen },
 	{ "certificate", 3, 3, "certificate CHAIN KEY", do_certificate },
+	{ "client-certificates", 2, 2, "client-certificates on|off",
+		do_client_certificates },
 	{ "kernel-tls", 2, 2, "kernel-tls on|off", do_kernel_tls },
 	{ "accounts", 3, 5,
 		"accounts pam:SERVICE|sqlite:FILE maildir:PATH|mbox:PATH [owner USER]",

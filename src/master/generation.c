@@ -14,6 +14,7 @@
 #include "master/master.h"
 #include "master/place.h"
 #include "postern/abi.h"
+#include "postern/login.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -201,6 +202,15 @@ static void on_timer(void *owner)
 	kill(d->pid, SIGKILL);
 }
 
+/* EXTERNAL asks every client for a certificate: only where the administrator said so.
+ */
+static uint32_t offered(const struct generation *g, uint32_t verified)
+{
+	const uint32_t external = 1U << LOGIN_EXTERNAL;
+	bool wanted = g->config.client_certificates || g->config.mechanisms & external;
+	return wanted ? verified : verified & ~external;
+}
+
 static void became_ready(struct domain *d)
 {
 	if (d->state != DOMAIN_STARTING)
@@ -230,7 +240,8 @@ static void hear(struct domain *d, int most)
 		if (report.kind == REPORT_READY)
 			became_ready(d);
 		else if (report.kind == REPORT_OFFER && d->kind == DOMAIN_AUTH)
-			d->generation->mechanisms = report.mechanisms;
+			d->generation->mechanisms =
+				offered(d->generation, report.mechanisms);
 		else if (report.connection && d->kind != DOMAIN_KEEPER)
 			attempt_report(d, &report);
 	}

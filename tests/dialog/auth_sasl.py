@@ -457,6 +457,7 @@ def test_external(users):
         assert auth.accepted(claim(), **TLS).account == JOE.encode()
         assert auth.accepted(claim(JOE), **TLS).account == JOE.encode()
         auth.refused("authzid", claim("ann@example.org"), **TLS)
+        auth.refused("plaintext", hold.login("", der, "EXTERNAL"), **TLS)
         auth.refused("certificate", claim(certificate=b"another"), **TLS)
         users.postern("user", "disable", JOE)
         auth.refused("disabled", claim(), **TLS)

@@ -5,13 +5,14 @@ case says what must come of it, and at the end of each another user logs in."""
 import hashlib
 import os
 import pwd
+import ssl
 import time
 import unittest
 
 import hold
 from puppet import ALICE, BOB, DIED, FD_KEEPER, FD_VERDICT, FD_WIRE, PASSWORD, SANDBOXED, \
     pids, puppet_gate, puppet_server
-from server import PATIENCE, main
+from server import PATIENCE, main, make_certificate
 
 HONEST = "127.0.9.9"  # refusals slow a source down, and its own only
 
@@ -95,7 +96,22 @@ class Deadline(Hostile):
 
 
 class Gate(Hostile):
-    settings = "timeouts login 5s\nlimits attempts 2\n"
+    settings = "timeouts login 5s\nlimits attempts 2\nclient-certificates on\n"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.certificate, _ = make_certificate(cls.server.directory, "client")
+        cls.server.command("certificate", "add", ALICE, cls.certificate)
+
+    def test_a_certificate_is_not_a_login(self):
+        """Certificates are no secrets: whoever knows one is not its owner."""
+        with open(self.certificate, encoding="ascii") as f:
+            der = ssl.PEM_cert_to_DER_cert(f.read())
+        for i, how in enumerate(({}, {"tls": "TLSv1.3"})):
+            with puppet_gate(self.server, f"127.0.4.{i + 1}") as gate:
+                got = self.claim(gate, "", der, how="EXTERNAL", **how)
+                self.assertIn(got.kind, (hold.VERDICT_FAIL, hold.VERDICT_TEMP), how)
 
     def test_it_can_log_in_at_all(self):
         self.assertEqual(self.claim(self.gate, ALICE).kind, hold.VERDICT_READY)

@@ -14,7 +14,7 @@ NAME, PASSWORD = "joe@example.org", "pen cil,=\u00e9"
 
 def setUpModule():
     global server, issuer
-    server = Server(settings="limits per-source 2000 connections 4000")
+    server = Server(settings="client-certificates on\nlimits per-source 2000 connections 4000")
     issuer = Issuer(server.directory)
     server.settings += issuer.statement
     server.write_config()

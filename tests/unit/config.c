@@ -86,6 +86,7 @@ Test(config, defaults)
 	cr_expect_eq(c.remember_seconds, 300);
 	cr_expect_not(c.pam_session);
 	cr_expect_not(c.kernel_tls);
+	cr_expect_not(c.client_certificates);
 	cr_expect_eq(c.mechanisms, 0);
 	cr_expect_str_eq(c.user, "_postern");
 	cr_expect_str_eq(c.certificate, "");
@@ -112,6 +113,7 @@ Test(config, every_statement)
 		"mechanisms plain SCRAM-SHA-256 USER\n"
 		"pam-session on\n"
 		"kernel-tls on\n"
+		"client-certificates on\n"
 		"issuer https://id.example.org / audience mail\n"
 		"issuer \"a b\" / audience * system domain example.org a.example\n"
 		"hostname mail.example.org\n"
@@ -149,6 +151,7 @@ Test(config, every_statement)
 		1 << LOGIN_PLAIN | 1 << LOGIN_SCRAM_SHA_256 | 1 << LOGIN_USER);
 	cr_expect(c.pam_session);
 	cr_expect(c.kernel_tls);
+	cr_expect(c.client_certificates);
 	cr_expect_eq(c.issuers_n, 2);
 	cr_expect_str_eq(c.issuers[0].issuer, "https://id.example.org");
 	cr_expect_str_eq(c.issuers[0].key, "/");
