@@ -49,6 +49,14 @@ struct maildrop_body {
 enum maildrop_kind maildrop_kind_of(struct span name);
 const char *maildrop_kind_name(enum maildrop_kind kind);
 
+/*
+ * Is this, beside an mbox, the name of something else: of another mbox's dotlock
+ * ("joe.lock"), of what becomes one ("joe.lock.new"; other programs write more behind
+ * ".lock."), of a journal? It cannot be a maildrop: what stands there is replaced and
+ * removed.
+ */
+bool maildrop_name_is_taken(enum maildrop_kind kind, const char *path);
+
 /* Which maildrop, and what goes with it. */
 struct maildrop_place {
 	enum maildrop_kind kind;

@@ -207,6 +207,7 @@ static void make_mbox(const struct identity *identity)
 	char parent[MAILDROP_PATH_MAX + 1];
 	const char *path = identity->path_name, *name = strrchr(path, '/');
 	if (geteuid() != 0 || identity->maildrop != MAILDROP_MBOX || !name ||
+		maildrop_name_is_taken(MAILDROP_MBOX, path) ||
 		span_to_text(span_of(path, (size_t)(name - path)), parent,
 			sizeof(parent)) < 0)
 		return;

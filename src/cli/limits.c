@@ -60,7 +60,8 @@ static int set_maildrop(const struct cli *cli, struct account *account)
 	if (text_maildrop(span_str(text), &account->maildrop, account->path) == 0)
 		return 0;
 	return cli_misuse(cli,
-		"--maildrop: '%s' is not maildir: or mbox: and an absolute path", text);
+		"--maildrop: '%s' is not maildir: or mbox: and an absolute path%s",
+		text, strstr(text, ".lock") ? ", and no name of a lock" : "");
 }
 
 static int set_owner(const struct cli *cli, struct account *account)

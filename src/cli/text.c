@@ -92,7 +92,8 @@ int text_maildrop(
 {
 	*kind = maildrop_kind_of(span_cut(&text, ':'));
 	return *kind && path_good(text) &&
-			       span_to_text(text, path, MAILDROP_PATH_MAX + 1) == 0
+			       span_to_text(text, path, MAILDROP_PATH_MAX + 1) == 0 &&
+			       !maildrop_name_is_taken(*kind, path)
 		       ? 0
 		       : -1;
 }

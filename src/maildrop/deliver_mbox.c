@@ -88,6 +88,12 @@ static int open_mbox(const char *path, struct maildrop_fault *fault)
 {
 	const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	const char *name = strrchr(path, '/');
+	if (maildrop_name_is_taken(MAILDROP_MBOX, path)) {
+		snprintf(fault->text, sizeof(fault->text),
+			"%.400s: the name of another mbox's lock or journal", path);
+		errno = EINVAL;
+		return -1;
+	}
 	int dir = deliver_enter(path, name ? (size_t)(name - path) : 0, fault);
 	if (dir < 0)
 		return -1;

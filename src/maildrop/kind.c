@@ -19,6 +19,20 @@ enum maildrop_kind maildrop_kind_of(struct span name)
 	return 0;
 }
 
+static bool ends_with(const char *name, const char *end)
+{
+	size_t n = strlen(name), e = strlen(end);
+	return n >= e && strcmp(name + n - e, end) == 0;
+}
+
+bool maildrop_name_is_taken(enum maildrop_kind kind, const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	return kind == MAILDROP_MBOX &&
+	       (ends_with(name, ".lock") || strstr(name, ".lock.") ||
+		       strstr(name, ".postern-journal"));
+}
+
 const char *maildrop_kind_name(enum maildrop_kind kind)
 {
 	size_t i = (size_t)kind;

@@ -9,13 +9,13 @@
 
 #include "base/io.h"
 #include "base/pages.h"
+#include "maildrop/volume.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -29,31 +29,10 @@ size_t listing_base_length(const char *name, size_t n)
 	return colon ? (size_t)(colon - name) : n;
 }
 
-/*
- * File systems whose directory times are kept by this machine's kernel. Of others
- * (FUSE, network) an unchanged time proves nothing.
- */
+/* Of others an unchanged time of a directory proves nothing. */
 static bool keeps_times(int dir)
 {
-	static const uint32_t kinds[] = {
-		0xEF53,	    /* ext2, ext3, ext4 */
-		0x58465342, /* XFS */
-		0x9123683E, /* Btrfs */
-		0xF2F52010, /* F2FS */
-		0x2FC12FC1, /* ZFS */
-		0xCA451A4E, /* bcachefs */
-		0x01021994, /* tmpfs */
-		0x794C7630, /* overlay */
-	};
-	struct statfs fs;
-	if (dir < 0)
-		return true;
-	if (fstatfs(dir, &fs) < 0)
-		return false;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if ((uint32_t)fs.f_type == kinds[i])
-			return true;
-	return false;
+	return dir < 0 || volume_is_local(dir);
 }
 
 static int no_directory(int error)

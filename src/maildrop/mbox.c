@@ -219,7 +219,9 @@ static int open_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
 		return -1;
 	if (box->fd < 0)
 		return 0;
+	box->tuning.lock = &lock;
 	int result = recover(drop, fault);
+	box->tuning.lock = NULL;
 	if (result == 0)
 		result = read_snapshot(drop, fault);
 	mbox_unlock(&lock);
@@ -230,8 +232,12 @@ static int open_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
 
 static int open_drop(struct maildrop *drop, struct maildrop_fault *fault)
 {
-	struct mbox *box = calloc(1, sizeof(*box));
+	struct mbox *box;
 
+	if (maildrop_name_is_taken(MAILDROP_MBOX, drop->path))
+		return refuse(drop, fault, EINVAL,
+			"the name of another mbox's lock or journal");
+	box = calloc(1, sizeof(*box));
 	if (!box)
 		return maildrop_fail(fault, "open", drop->path);
 	box->fd = -1;

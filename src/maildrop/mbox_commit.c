@@ -51,6 +51,7 @@ static int rewrite(struct maildrop *drop, struct maildrop_fault *fault)
 	struct mbox_shift shift;
 	struct stat st;
 
+	mbox_lock_settle(box->tuning.lock);
 	if (fstat(box->fd, &st) < 0)
 		return maildrop_fail(fault, "stat", drop->path);
 	if (make_shift(drop, (uint64_t)st.st_size, &shift) < 0)
@@ -127,7 +128,9 @@ int mbox_commit(
 	if (mbox_lock(&lock, box->fd, drop->path, true,
 		    io_now() + MBOX_LOCK_SECONDS * 1000) < 0)
 		return maildrop_fail(fault, "lock", drop->path);
+	box->tuning.lock = &lock;
 	int result = commit_locked(drop, fault);
+	box->tuning.lock = NULL;
 	mbox_unlock(&lock);
 	if (result == 0)
 		*done = (struct maildrop_done){ .removed = marked };

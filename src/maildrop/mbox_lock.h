@@ -4,32 +4,36 @@
 #ifndef POSTERN_MAILDROP_MBOX_LOCK_H
 #define POSTERN_MAILDROP_MBOX_LOCK_H
 
-#include "postern/maildrop.h"
-
-#include <sys/types.h>
+#include "maildrop/dotlock.h"
 
 struct mbox_lock {
-	int fd; /* of the mbox; borrowed */
-	bool dotted;
-	dev_t dev; /* of the dotlock that we made */
-	ino_t ino;
-	char dotlock[MAILDROP_PATH_MAX + 8];
-	char fresh[MAILDROP_PATH_MAX + 16]; /* the dotlock before it has its name */
+	int fd;	      /* of the mbox; borrowed */
+	bool flocked; /* flock(2), too */
+	struct dotlock dot;
 };
 
 /*
  * Locks the mbox that fd (open for writing when write is set) and path name: a
- * record lock first, the dotlock then, as Debian policy 11.6 wants it; both are
- * waited for until deadline (of io_now()), without holding one while waiting for
- * the other. A dotlock that cannot be made because of the directory's
- * permissions, or because the disk is full, is done without.
- * Returns 0, or -1 with errno; EAGAIN: somebody else kept the lock. Nothing is
+ * record lock, flock(2) where that is another lock, and the dotlock. All are had, or
+ * none: nothing is held while one is waited for, so that whatever order others take
+ * theirs in, nobody waits for ever. Waits until deadline (of io_now()).
+ * Where a dotlock cannot be made (the directory's permissions, a full disk), another
+ * program's is waited for, and none is made.
+ * Returns 0, or -1 with errno; EAGAIN: somebody else kept a lock. Nothing is
  * then held.
  */
 int mbox_lock(
 	struct mbox_lock *lock, int fd, const char *path, bool write, int64_t deadline);
 
-/* Releases both, the dotlock only if it is still ours. errno is unharmed. */
+/*
+ * To be called before octets are cut off, and the size asked for afterwards: where
+ * no dotlock of ours stands, an agent that knows only those may have begun to deliver.
+ * Waits until it is done, a second at most: it may also be one that waits for our
+ * other locks.
+ */
+void mbox_lock_settle(const struct mbox_lock *lock);
+
+/* Releases all, the dotlock only if it is still ours. errno is unharmed. */
 void mbox_unlock(struct mbox_lock *lock);
 
 #endif

@@ -8,14 +8,17 @@
 #include "maildrop/journal.h"
 #include "postern/maildrop.h"
 
+struct mbox_lock;
+
 /* How much a step does; tests make it little. */
 struct mbox_tuning {
 	uint64_t gap_min; /* distance from which octets move without being logged */
 	uint64_t log_max; /* octets of a step that are logged */
+	const struct mbox_lock *lock; /* that is held, if any */
 };
 
 /* Where two more flushes cost less than to write the octets twice; disk space. */
-#define MBOX_TUNING ((struct mbox_tuning){ 8U << 20, 32U << 20 })
+#define MBOX_TUNING ((struct mbox_tuning){ 8U << 20, 32U << 20, NULL })
 
 /*
  * Under the locks of the mbox, open for reading and writing: removes the shift's

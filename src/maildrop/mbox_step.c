@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "maildrop/mbox.h"
 #include "maildrop/mbox_id.h"
+#include "maildrop/mbox_lock.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -195,6 +196,8 @@ static int run(struct mbox_steps *w)
 		uint64_t size;
 		if (w->journal->last.step == JOURNAL_MOVE && move(w) < 0)
 			return -1;
+		if (w->journal->last.step == JOURNAL_CUT && w->tuning->lock)
+			mbox_lock_settle(w->tuning->lock);
 		if (size_of(w->fd, &size) < 0)
 			return -1;
 		if (w->journal->last.step == JOURNAL_CUT &&

@@ -53,13 +53,13 @@ static const char *const warm[] = { "close_range", "dup2", "dup3", "epoll_create
 /* A maildrop and its state directory; Landlock says which. */
 static const char *const files[] = { "_llseek", "access", "clock_nanosleep",
 	"copy_file_range", "faccessat", "faccessat2", "fadvise64", "fadvise64_64",
-	"fallocate", "fchmod", "fdatasync", "fstat", "fstat64", "fstatat64", "fstatfs",
-	"fstatfs64", "fsync", "ftruncate", "ftruncate64", "getdents", "getdents64",
-	"link", "linkat", "lseek", "lstat", "lstat64", "mkdir", "mkdirat", "msync",
-	"nanosleep", "newfstatat", "open", "openat", "openat2", "pread64", "preadv",
-	"pwrite64", "pwritev", "readahead", "rename", "renameat", "renameat2", "rmdir",
-	"sendfile", "sendfile64", "stat", "stat64", "statx", "umask", "uname", "unlink",
-	"unlinkat", NULL };
+	"fallocate", "fchmod", "fdatasync", "flock", "fstat", "fstat64", "fstatat64",
+	"fstatfs", "fstatfs64", "fsync", "ftruncate", "ftruncate64", "getdents",
+	"getdents64", "link", "linkat", "lseek", "lstat", "lstat64", "mkdir", "mkdirat",
+	"msync", "nanosleep", "newfstatat", "open", "openat", "openat2", "pread64",
+	"preadv", "pwrite64", "pwritev", "readahead", "rename", "renameat", "renameat2",
+	"rmdir", "sendfile", "sendfile64", "stat", "stat64", "statx", "umask", "uname",
+	"unlink", "unlinkat", NULL };
 
 /* Root's part of a session: its lock, its state directory, becoming the owner. */
 static const char *const owner[] = { "capget", "capset", "fchown", "fchownat",

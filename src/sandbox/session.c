@@ -60,13 +60,17 @@ static int allow_path(int ruleset, const char *path, enum landlock_grant grant)
 	return result;
 }
 
-/* The mbox itself, or its dotlock ("joe.lock", not "joey")? */
+/* The mbox itself, its dotlock, or what becomes one ("joe.lock", "joe.lock.new", not
+ * "joey" and not "joe.locker")? No maildrop has such a name: maildrop_name_is_taken().
+ */
 static bool is_of_mbox(const char *name, const char *mbox)
 {
 	const char *lock = ".lock";
-	size_t n = strlen(mbox);
-	return strncmp(name, mbox, n) == 0 &&
-	       (name[n] == '\0' || strncmp(name + n, lock, strlen(lock)) == 0);
+	size_t n = strlen(mbox), end = n + strlen(lock);
+	if (strncmp(name, mbox, n) != 0 || name[n] == '\0')
+		return strcmp(name, mbox) == 0;
+	return strncmp(name + n, lock, strlen(lock)) == 0 &&
+	       (name[end] == '\0' || name[end] == '.');
 }
 
 /* Does nothing but that lie there? */

@@ -168,7 +168,7 @@ void fault_open(struct fault *f, struct maildrop **drop)
 	struct maildrop_fault fault = { "" };
 	need(maildrop_open(drop, &place, &fault) == 0, f, fault.text);
 	struct mbox *box = (*drop)->own;
-	box->tuning = (struct mbox_tuning){ f->what->gap_min, f->what->log_max };
+	box->tuning = (struct mbox_tuning){ f->what->gap_min, f->what->log_max, NULL };
 	const char *marks = f->what->marks;
 	for (size_t i = 0; i < maildrop_count(*drop) && i < f->what->messages; i++)
 		maildrop_mark(*drop, i,
@@ -190,7 +190,8 @@ void fault_recover(struct fault *f, bool by_driver)
 	struct maildrop *drop;
 	struct maildrop_fault remark;
 	if (!by_driver) {
-		struct mbox_tuning tuning = { f->what->gap_min, f->what->log_max };
+		struct mbox_tuning tuning = { f->what->gap_min, f->what->log_max,
+			NULL };
 		struct journal_place place;
 		journal_place(&place, f->state_fd, f->path);
 		int fd = open(f->path, O_RDWR);
