@@ -20,6 +20,8 @@ enum report_kind {
 	REPORT_OFFER = 5,
 	/* from an auth child, before it ends with EXIT_REFUSED: credential */
 	REPORT_REFUSED = 6,
+	/* the answer to KILL when there is no child of that connection */
+	REPORT_UNKNOWN = 7,
 };
 
 struct report {
@@ -37,8 +39,11 @@ struct report {
 void report_encode(struct buf *message, const struct report *report);
 int report_decode(struct span message, struct report *report);
 
-/* Master to a warm parent: end the child of this connection with SIGKILL. No
- * child of that number: nothing happens. */
+/*
+ * Master to a warm parent: end the child of this connection with SIGKILL. It is
+ * answered: ENDED, or UNKNOWN when there is no such child. What came from above before
+ * it is taken first, on the intake too, so after the answer none can begin.
+ */
 void kill_encode(struct buf *message, uint64_t connection);
 int kill_decode(struct span message, uint64_t *connection);
 

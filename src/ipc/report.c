@@ -26,7 +26,7 @@ int report_decode(struct span message, struct report *report)
 {
 	struct msg_in in = msg_open(message, MESSAGE_REPORT);
 	*report = (struct report){ 0 };
-	report->kind = (enum report_kind)msg_get_u8(&in, REPORT_REFUSED);
+	report->kind = (enum report_kind)msg_get_u8(&in, REPORT_UNKNOWN);
 	report->connection = msg_get_u64(&in);
 	bool general = report->kind == REPORT_READY || report->kind == REPORT_OFFER;
 	if (report->kind == 0 || general != (report->connection == 0))

@@ -28,7 +28,6 @@
 enum {
 	LOGIN_GRACE_MS = 5000,	/* the gate's own deadline comes first */
 	AUTH_MS = 90000,	/* PAM may take its time */
-	KILL_MS = 5000,		/* from KILL to its effect */
 	CLAIMS_PER_ATTEMPT = 8, /* SASL has steps */
 };
 
@@ -129,65 +128,6 @@ void attempt_gate_has(struct row *row)
 	watch(row, POLLIN);
 }
 
-void attempt_release(struct row *row)
-{
-	struct master *m = row->master;
-	if (row->state != ROW_PARTED || row->parts || errand_pending(row))
-		return;
-	struct generation *generation = row->generation;
-	timer_stop(&m->timers, &row->step);
-	timer_stop(&m->timers, &row->login);
-	source_leave(&m->sources, row->source, io_now());
-	row_free(&m->rows, row);
-	if (!generation)
-		return;
-	generation->rows--;
-	master_generation_idle(m, generation);
-}
-
-void attempt_auth_let_go(struct row *row)
-{
-	row->parts &= ~(unsigned)PART_AUTH;
-	queue_done(&row->master->queue, row);
-}
-
-/* The channel is gone, or we want it gone: every descriptor is given up. */
-void attempt_part(struct row *row)
-{
-	struct master *m = row->master;
-	poller_forget(m->poller, &row->watch);
-	poller_forget(m->poller, &row->sign);
-	timer_stop(&m->timers, &row->login);
-	if (row->state == ROW_QUEUED)
-		queue_remove(&m->queue, row);
-	for (int kind = 0; kind < DOMAINS; kind++)
-		if (row->errand[kind].work) {
-			errand_cancel(row, (enum domain_kind)kind);
-			if (kind == DOMAIN_AUTH)
-				attempt_auth_let_go(row);
-		}
-	/* Auth keeps its deadline: one that hangs would hold its turn for ever. */
-	if (!(row->parts & PART_AUTH))
-		timer_stop(&m->timers, &row->step);
-	row_close(row);
-	row_enter(row, ROW_PARTED);
-	attempt_release(row);
-}
-
-void attempt_end(struct row *row)
-{
-	static const enum row_part parts[DOMAINS] = {
-		[DOMAIN_GATE] = PART_GATE,
-		[DOMAIN_AUTH] = PART_AUTH,
-		[DOMAIN_SESSION] = PART_SESSION,
-	};
-	for (int kind = 0; kind < DOMAINS; kind++)
-		if (row->parts & parts[kind])
-			errand_kill(row, (enum domain_kind)kind);
-	if (row->state != ROW_PARTED)
-		attempt_part(row);
-}
-
 /* Back to the gate, which may claim again. */
 void attempt_wait(struct row *row)
 {
@@ -206,6 +146,11 @@ void attempt_answer(struct row *row, enum verdict_kind kind)
 		attempt_end(row);
 	else
 		attempt_wait(row);
+}
+
+void attempt_auth_has(struct row *row)
+{
+	row->parts |= PART_AUTH;
 }
 
 static void claim(struct row *row)
@@ -253,50 +198,40 @@ void attempt_turns(struct master *m)
 		row->facts.unproven = !source_is_good(row->source, row->asked);
 		row->killed = row->session_ended = row->doubt = false;
 		row->credential = 0;
-		row->parts |= PART_AUTH;
+		row->session_pid = 0;
+		row->turn = true;
 		attempt_step_in(row, AUTH_MS);
 		errand_work(row, DOMAIN_AUTH);
 	}
 }
 
-static void kill_late(struct row *row, enum domain_kind kind)
+/* Auth, or the session that it called, decides for too long. */
+static void late(struct row *row)
 {
-	log_line("connection=%llu: %s takes too long", attempt_number(row),
-		domain_program(kind));
-	row->killed = true;
-	errand_kill(row, kind);
+	unsigned running = row->parts & (PART_AUTH | PART_SESSION);
+	if (running && !row->killed) {
+		attempt_kill_late(
+			row, row->state == ROW_BUSY ? DOMAIN_AUTH : DOMAIN_SESSION);
+		attempt_step_in(row, KILL_MS);
+	} else {
+		attempt_end(row);
+	}
 }
 
 /* The state has lasted too long. */
 static void on_step(void *owner)
 {
 	struct row *row = owner;
-	if (row->state == ROW_PARTED) {
-		if (row->parts & PART_AUTH)
-			kill_late(row, DOMAIN_AUTH);
-		return;
-	}
-	if (row->state == ROW_TARPIT) {
+	if (row->state == ROW_PARTED)
+		attempt_chase(row);
+	else if (row->state == ROW_TARPIT)
 		attempt_answer(row, VERDICT_FAIL);
-		return;
-	}
-	if (row->doubt) {
-		outcome_undecided(row);
-		return;
-	}
-	unsigned running = row->parts & (PART_AUTH | PART_SESSION);
-	enum domain_kind kind = row->state == ROW_BUSY ? DOMAIN_AUTH : DOMAIN_SESSION;
-	if (row->state == ROW_BUSY && row->errand[DOMAIN_AUTH].work) {
-		errand_cancel(row, DOMAIN_AUTH);
+	else if (row->doubt && !row->killed)
+		outcome_ask(row);
+	else if (row->errand[DOMAIN_AUTH].work)
 		outcome_not_asked(row);
-		return;
-	}
-	if (running && !row->killed) {
-		kill_late(row, kind);
-		attempt_step_in(row, KILL_MS);
-		return;
-	}
-	attempt_end(row);
+	else
+		late(row);
 }
 
 static void on_login(void *owner)

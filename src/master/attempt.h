@@ -20,6 +20,9 @@ void attempt_begin(struct row *row);
 /* The gate's parent took it: the verdict channel exists and is watched from now on. */
 void attempt_gate_has(struct row *row);
 
+/* Auth's parent took it. */
+void attempt_auth_has(struct row *row);
+
 /* A warm parent says that a process of a connection began or ended, or whom auth
  * accepted. */
 void attempt_report(struct domain *domain, const struct report *report);
@@ -28,13 +31,17 @@ void attempt_report(struct domain *domain, const struct report *report);
  * known of them any more is told by hang-ups and deadlines. */
 void attempt_domain_died(struct domain *domain);
 
+/* A child of a warm parent that died has ended; it was ours since. */
+void attempt_orphan_ended(struct master *master, pid_t pid, int status);
+
 /* Gives turns to waiting claims while there is room; once per turn of the loop. */
 void attempt_turns(struct master *master);
 
 /* Ends the connection now: every process of it, in whatever state. */
 void attempt_end(struct row *row);
 
-/* Frees the row if nobody serves it any more. */
-void attempt_release(struct row *row);
+/* After anything that happened to a row: a turn that it no longer needs is given back,
+ * a row that nobody serves any more is freed, and who is left has a deadline. */
+void attempt_settle(struct row *row);
 
 #endif

@@ -20,18 +20,23 @@ void attempt_wait(struct row *row);
 /* Tells the gate the master's own verdict, and waits for its next claim. */
 void attempt_answer(struct row *row, enum verdict_kind kind);
 
-/* Auth is done with it: its turn is somebody else's. */
-void attempt_auth_let_go(struct row *row);
+enum { KILL_MS = 5000 }; /* from KILL to its effect */
 
 /* The channel is gone, or we want it gone: every descriptor is given up. */
 void attempt_part(struct row *row);
 
+/* PARTED for too long: who should have ended is made to. */
+void attempt_chase(struct row *row);
+
+/* Ends a process of the row and says so, once. */
+void attempt_kill_late(struct row *row, enum domain_kind kind);
+
 /* Auth's child has ended, with a status of waitpid(2). */
 void outcome_auth(struct row *row, int status);
 
-/* Auth was killed with its claim undecided: the log and the gate are told so, and the
- * gate may try again. */
-void outcome_undecided(struct row *row);
+/* Auth was killed, and no session has come: the session's parent is asked whether one
+ * will. */
+void outcome_ask(struct row *row);
 
 /* The same when auth could not be given the claim in all the time that it has. */
 void outcome_not_asked(struct row *row);

@@ -8,7 +8,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 static void default_signals(void)
 {
@@ -22,6 +26,29 @@ static void default_signals(void)
 			die(EXIT_TEMPORARY, "sigaction");
 	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
 		die(EXIT_TEMPORARY, "sigprocmask");
+}
+
+int child_adopt(void)
+{
+#ifdef PR_SET_CHILD_SUBREAPER
+	return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+#else
+	return 0;
+#endif
+}
+
+/* Of another process's child waitid(2) knows nothing, so a number that is somebody
+ * else's by now is not taken for ours. */
+bool child_is_ours(pid_t pid)
+{
+	siginfo_t info;
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+void child_kill(pid_t pid)
+{
+	if (child_is_ours(pid))
+		kill(pid, SIGKILL);
 }
 
 pid_t child_fork(void)

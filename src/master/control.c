@@ -70,11 +70,6 @@ static void put_end(struct control_client *c, bool done, uint64_t count)
 
 /* --- the orders ------------------------------------------------------------------- */
 
-static bool in_session(const struct row *row)
-{
-	return row->state == ROW_PARTED && row->parts & PART_SESSION;
-}
-
 static void put_row(void *context, struct row *row)
 {
 	struct control_client *c = context;
@@ -85,9 +80,10 @@ static void put_row(void *context, struct row *row)
 		.peer = row->facts.peer,
 		.listener = row->facts.listener,
 		.seconds = (uint64_t)(io_now() - row->since) / 1000,
-		.pid = in_session(row) ? (uint32_t)row->session_pid : 0,
+		.pid = row_is_session(row) ? (uint32_t)row->session_pid : 0,
 	};
-	const char *state = in_session(row) ? "session" : row_state_name(row->state);
+	const char *state =
+		row_is_session(row) ? "session" : row_state_name(row->state);
 	snprintf(out.state, sizeof(out.state), "%s", state);
 	if (row->account)
 		snprintf(out.account, sizeof(out.account), "%s", row->account);
@@ -132,7 +128,7 @@ static void kick(struct control_client *c, const struct control *order)
 
 static void count_session(void *context, struct row *row)
 {
-	if (in_session(row))
+	if (row_is_session(row))
 		++*(uint64_t *)context;
 }
 

@@ -122,6 +122,8 @@ static int hand_over(struct row *row, struct domain *d)
 	row->errand[d->kind].work = false;
 	if (d->kind == DOMAIN_GATE)
 		attempt_gate_has(row);
+	else if (d->kind == DOMAIN_AUTH)
+		attempt_auth_has(row);
 	return 0;
 }
 
@@ -176,30 +178,29 @@ static void enlist(struct row *row, struct domain *d)
 	struct errand_list *list = &d->errands[class][row->source->lane];
 	turns_come(&d->turns, class, row->source->lane);
 	row->errand[d->kind].listed = true;
+	row->errand[d->kind].class = (uint8_t) class;
+	row->errand[d->kind].before = list->last;
 	row->errand[d->kind].next = NULL;
-	if (list->last)
-		list->last->errand[d->kind].next = row;
-	else
-		list->first = row;
+	*(list->last ? &list->last->errand[d->kind].next : &list->first) = row;
 	list->last = row;
+}
+
+static void delist(struct row *row, struct domain *d)
+{
+	enum source_class class = row->errand[d->kind].class;
+	struct errand_list *list = &d->errands[class][row->source->lane];
+	struct row *before = row->errand[d->kind].before;
+	struct row *next = row->errand[d->kind].next;
+	*(before ? &before->errand[d->kind].next : &list->first) = next;
+	*(next ? &next->errand[d->kind].before : &list->last) = before;
+	row->errand[d->kind].listed = false;
+	turns_go(&d->turns, class, row->source->lane);
 }
 
 /* False: nobody waits. */
 static bool choose(const struct domain *d, struct turn *turn)
 {
 	return turns_next(&d->turns, ~0U, turn);
-}
-
-static void delist(struct domain *d, const struct turn *turn)
-{
-	struct errand_list *list = &d->errands[turn->class][turn->lane];
-	struct row *row = list->first;
-	list->first = row->errand[d->kind].next;
-	if (!list->first)
-		list->last = NULL;
-	row->errand[d->kind].listed = false;
-	turns_go(&d->turns, turn->class, turn->lane);
-	turns_pass(&d->turns, turn);
 }
 
 static void serve_or_enlist(struct row *row, enum domain_kind kind)
@@ -222,10 +223,24 @@ void errand_work(struct row *row, enum domain_kind kind)
 	serve_or_enlist(row, kind);
 }
 
+/* A row with nothing to do must not wait for a domain that may be down for long. */
+static void forget_idle(struct row *row, enum domain_kind kind)
+{
+	if (row->errand[kind].listed && !row->errand[kind].work &&
+		!row->errand[kind].kill)
+		delist(row, domain_of(row, kind));
+}
+
 void errand_cancel(struct row *row, enum domain_kind kind)
 {
-	/* It may stay on the list, with nothing to do. */
 	row->errand[kind].work = false;
+	forget_idle(row, kind);
+}
+
+void errand_forget_kill(struct row *row, enum domain_kind kind)
+{
+	row->errand[kind].kill = false;
+	forget_idle(row, kind);
 }
 
 void errand_kill(struct row *row, enum domain_kind kind)
@@ -250,8 +265,9 @@ void errand_run(struct domain *d)
 			wait_for_room(d, is_full(errno));
 			return;
 		}
-		delist(d, &turn);
-		attempt_release(row);
+		delist(row, d);
+		turns_pass(&d->turns, &turn);
+		attempt_settle(row);
 	}
 	wait_for_room(d, false);
 }

@@ -21,6 +21,9 @@ void errand_kill(struct row *row, enum domain_kind kind);
 /* Takes back work that was not handed over yet. */
 void errand_cancel(struct row *row, enum domain_kind kind);
 
+/* The domain died, and whom it was to kill is not its any more. */
+void errand_forget_kill(struct row *row, enum domain_kind kind);
+
 /* Hands over what is on the list, as far as the domain takes it. */
 void errand_run(struct domain *domain);
 

@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "config/config.h"
+#include "master/child.h"
 #include "master/logger.h"
 #include "master/master.h"
 #include "master/place.h"
@@ -236,6 +237,8 @@ int main(int argc, char **argv)
 	options.config = absolute(options.config);
 	if (sandbox_master() < 0)
 		die(EXIT_REFUSED, "sandbox");
+	if (child_adopt() < 0)
+		log_line("orphans go to another process: %s", strerror(errno));
 	int signals = catch_signals();
 	if (signals < 0)
 		die(EXIT_REFUSED, "signals");

@@ -68,6 +68,7 @@ void master_free(struct master *m)
 	}
 	control_close(m);
 	listeners_close(&m->listeners);
+	rows_free(&m->rows);
 	sources_free(&m->sources);
 	poller_free(m->poller);
 	timers_free(&m->timers);
@@ -105,6 +106,7 @@ static void reaped(struct master *m, pid_t pid, int status)
 				generation_reaped(g, (enum domain_kind)kind, status);
 				return;
 			}
+	attempt_orphan_ended(m, pid, status);
 }
 
 static bool is_auth(const struct master *m, pid_t pid)

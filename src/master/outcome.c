@@ -11,6 +11,8 @@
 #include "base/die.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "master/child.h"
+#include "master/errand.h"
 #include "master/generation.h"
 #include "master/master.h"
 
@@ -20,6 +22,7 @@
 
 enum {
 	OPENING_MS = 300000, /* a huge maildrop on a slow disk, seen first */
+	BEGIN_MS = 30000,    /* until there is a process that does */
 	DOUBT_MS = 1000,     /* does a session come of what a killed auth did? */
 };
 
@@ -74,13 +77,16 @@ static void accepted(struct row *row)
 {
 	source_accepted(row->source, io_now());
 	row->master->stats.logins++;
+	/* It may not have begun yet; then it has a deadline to begin. */
 	if (!row->session_ended)
 		row->parts |= PART_SESSION;
 	row->doubt = false;
+	if (row->unwanted && !row->session_ended)
+		errand_kill(row, DOMAIN_SESSION);
 	if (row->state != ROW_BUSY)
 		return;
 	row_enter(row, ROW_OPENING);
-	attempt_step_in(row, OPENING_MS);
+	attempt_step_in(row, row->session_pid ? OPENING_MS : BEGIN_MS);
 	if (row->session_ended)
 		session_said_no(row, row->session_status);
 }
@@ -116,19 +122,33 @@ static void log_refused(const struct row *row)
 		row->facts.listener == LISTENER_POP3S ? "pop3s" : "pop3");
 }
 
-void outcome_undecided(struct row *row)
+/* The log and the gate are told so, and the gate may try again. */
+static void undecided(struct row *row)
 {
 	log_refused(row);
 	call_off(row);
+}
+
+/*
+ * The answer to KILL comes when the session's parent has taken all that auth gave it
+ * before (report.h). Without this question a session that is late would answer the
+ * gate's next claim, which may be another account's.
+ */
+void outcome_ask(struct row *row)
+{
+	row->killed = true;
+	errand_kill(row, DOMAIN_SESSION);
+	attempt_step_in(row, KILL_MS);
 }
 
 void outcome_not_asked(struct row *row)
 {
 	log_line("connection=%llu: %s does not run", attempt_number(row),
 		domain_program(DOMAIN_AUTH));
-	attempt_auth_let_go(row);
+	errand_cancel(row, DOMAIN_AUTH);
 	row->master->stats.failed++;
-	outcome_undecided(row);
+	attempt_settle(row);
+	undecided(row);
 }
 
 /*
@@ -140,6 +160,7 @@ void outcome_not_asked(struct row *row)
 static void wonder(struct row *row)
 {
 	row->doubt = true;
+	row->parts |= PART_SESSION;
 	row_enter(row, ROW_OPENING);
 	attempt_step_in(row, DOUBT_MS);
 }
@@ -152,8 +173,11 @@ static void auth_failed(struct row *row, int status)
 		(void)source_refused(row->source, 0, io_now());
 	bool session = row->parts & PART_SESSION || row->session_ended;
 	if (row->state != ROW_BUSY) {
-		if (WIFSIGNALED(status) && !session)
+		if (WIFSIGNALED(status) && !session) {
 			log_refused(row); /* and nobody is left to hear of it */
+			row->parts |= PART_SESSION; /* until it is known */
+			attempt_step_in(row, DOUBT_MS);
+		}
 		return;
 	}
 	if (session)
@@ -168,7 +192,7 @@ void outcome_auth(struct row *row, int status)
 {
 	if (!(row->parts & PART_AUTH))
 		return;
-	attempt_auth_let_go(row);
+	row->parts &= ~(unsigned)PART_AUTH;
 	if (exited(status, EXIT_DONE)) {
 		accepted(row);
 	} else if (exited(status, EXIT_REFUSED)) {
@@ -185,15 +209,17 @@ static void session_started(struct row *row, int32_t pid)
 {
 	row->parts |= PART_SESSION;
 	row->session_pid = pid;
-	if (!row->doubt)
-		return;
 	row->doubt = false;
-	attempt_step_in(row, OPENING_MS);
+	if (row->unwanted)
+		errand_kill(row, DOMAIN_SESSION);
+	else if (row->state == ROW_OPENING)
+		attempt_step_in(row, OPENING_MS);
 }
 
 static void session_ended(struct row *row, int status)
 {
 	row->parts &= ~(unsigned)PART_SESSION;
+	row->session_pid = 0;
 	row->session_ended = true;
 	row->session_status = status;
 	row->doubt = false;
@@ -204,6 +230,7 @@ static void session_ended(struct row *row, int status)
 static void gate_ended(struct row *row, int status)
 {
 	row->parts &= ~(unsigned)PART_GATE;
+	row->gate_pid = 0;
 	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
 		log_end(row, DOMAIN_GATE, status);
 	if (row->state != ROW_PARTED)
@@ -218,6 +245,31 @@ static void process_ended(struct row *row, enum domain_kind kind, int status)
 		[DOMAIN_SESSION] = session_ended,
 	};
 	ended[kind](row, status);
+}
+
+static void started(struct row *row, enum domain_kind kind, int32_t pid)
+{
+	if (kind == DOMAIN_SESSION)
+		session_started(row, pid);
+	else if (kind == DOMAIN_GATE)
+		row->gate_pid = pid;
+}
+
+/* We asked for the end of a process that is not there. Only of this attempt's question:
+ * the answer to an earlier one says nothing. */
+static void unknown(struct row *row, enum domain_kind kind)
+{
+	if (!row->killed && !row->unwanted)
+		return;
+	if (row->state == ROW_PARTED && kind == DOMAIN_AUTH)
+		outcome_auth(row, SIGKILL);
+	if (row->state == ROW_PARTED && kind == DOMAIN_GATE)
+		row->parts &= ~(unsigned)PART_GATE;
+	if (kind != DOMAIN_SESSION || row->session_pid)
+		return;
+	row->parts &= ~(unsigned)PART_SESSION;
+	if (row->state == ROW_OPENING)
+		undecided(row);
 }
 
 static void note_account(struct row *row, struct span account)
@@ -235,17 +287,30 @@ void attempt_report(struct domain *d, const struct report *report)
 	struct row *row = row_find(&m->rows, report->connection);
 	if (!row || row->generation != d->generation)
 		return;
-	if (report->kind == REPORT_STARTED && d->kind == DOMAIN_SESSION) {
-		session_started(row, report->pid);
+	if (report->kind == REPORT_STARTED) {
+		started(row, d->kind, report->pid);
 	} else if (report->kind == REPORT_ACCEPTED && d->kind == DOMAIN_AUTH) {
 		note_account(row, report->account);
 	} else if (report->kind == REPORT_REFUSED && d->kind == DOMAIN_AUTH) {
 		row->credential = report->credential;
 	} else if (report->kind == REPORT_ENDED) {
 		process_ended(row, d->kind, report->status);
-		if (row->state == ROW_PARTED)
-			attempt_release(row);
+	} else if (report->kind == REPORT_UNKNOWN) {
+		unknown(row, d->kind);
 	}
+	attempt_settle(row);
+}
+
+/* Its parent is gone. A child that lives is ours now (child_adopts()); a session that
+ * has not begun may still come, by the new parent's hand. */
+static void lose_part(struct row *row, enum row_part part, int32_t pid)
+{
+	if (!(row->parts & part) || (part == PART_SESSION && !pid))
+		return;
+	if (pid && child_is_ours(pid))
+		row->orphans |= part;
+	else
+		row->parts &= ~(unsigned)part;
 }
 
 static void lose(void *context, struct row *row)
@@ -253,19 +318,39 @@ static void lose(void *context, struct row *row)
 	const struct domain *d = context;
 	if (row->generation != d->generation)
 		return;
-	if (d->kind == DOMAIN_AUTH && row->parts & PART_AUTH &&
-		!row->errand[DOMAIN_AUTH].work) {
+	errand_forget_kill(row, d->kind);
+	if (d->kind == DOMAIN_AUTH)
 		outcome_auth(row, SIGKILL);
-	} else if (d->kind == DOMAIN_GATE || d->kind == DOMAIN_SESSION) {
-		row->parts &=
-			~(unsigned)(d->kind == DOMAIN_GATE ? PART_GATE : PART_SESSION);
-	}
-	row->errand[d->kind].kill = false;
-	if (row->state == ROW_PARTED)
-		attempt_release(row);
+	else if (d->kind == DOMAIN_GATE)
+		lose_part(row, PART_GATE, row->gate_pid);
+	else if (d->kind == DOMAIN_SESSION)
+		lose_part(row, PART_SESSION, row->session_pid);
+	attempt_settle(row);
 }
 
 void attempt_domain_died(struct domain *d)
 {
 	rows_each(&d->generation->master->rows, lose, d);
+}
+
+struct end {
+	pid_t pid;
+	int status;
+};
+
+static void end_orphan(void *context, struct row *row)
+{
+	const struct end *end = context;
+	if (row->parts & PART_GATE && row->gate_pid == end->pid)
+		gate_ended(row, end->status);
+	else if (row->parts & PART_SESSION && row->session_pid == end->pid)
+		session_ended(row, end->status);
+	else
+		return;
+	attempt_settle(row);
+}
+
+void attempt_orphan_ended(struct master *m, pid_t pid, int status)
+{
+	rows_each(&m->rows, end_orphan, &(struct end){ .pid = pid, .status = status });
 }

@@ -1,6 +1,6 @@
 /*
  * row: the table of connections, a hash by the master's own number. Rows are
- * made in slabs that are never given back: a burst of connections costs their
+ * made in slabs that are kept to the end: a burst of connections costs their
  * memory once.
  */
 #include "master/row.h"
@@ -38,11 +38,35 @@ static const unsigned allowed[ROW_STATES] = {
 	[ROW_PARTED] = TO(FREE),
 };
 
+struct row_slab {
+	struct row_slab *next;
+	struct row rows[SLAB];
+};
+
 int rows_init(struct rows *rows)
 {
 	*rows = (struct rows){ .buckets_n = BUCKETS };
 	rows->buckets = calloc(BUCKETS, sizeof(struct row *));
 	return rows->buckets ? 0 : -1;
+}
+
+static void free_account(void *context, struct row *row)
+{
+	(void)context;
+	free(row->account);
+}
+
+void rows_free(struct rows *rows)
+{
+	if (rows->buckets)
+		rows_each(rows, free_account, NULL);
+	while (rows->slabs) {
+		struct row_slab *next = rows->slabs->next;
+		free(rows->slabs);
+		rows->slabs = next;
+	}
+	free(rows->buckets);
+	*rows = (struct rows){ 0 };
 }
 
 static struct row **bucket(const struct rows *rows, uint64_t connection)
@@ -59,12 +83,14 @@ static int make_slab(struct rows *rows, struct timers *timers)
 {
 	if (timers_reserve(timers, rows_timers(rows) + ROW_TIMERS * SLAB) < 0)
 		return -1;
-	struct row *slab = calloc(SLAB, sizeof(*slab));
+	struct row_slab *slab = calloc(1, sizeof(*slab));
 	if (!slab)
 		return -1;
+	slab->next = rows->slabs;
+	rows->slabs = slab;
 	for (size_t i = 0; i < SLAB; i++) {
-		slab[i].free_next = rows->free;
-		rows->free = &slab[i];
+		slab->rows[i].free_next = rows->free;
+		rows->free = &slab->rows[i];
 	}
 	rows->made += SLAB;
 	return 0;
@@ -107,6 +133,24 @@ void row_enter(struct row *row, enum row_state state)
 			(unsigned long long)row->facts.connection,
 			row_state_name(row->state), row_state_name(state));
 	row->state = state;
+}
+
+bool row_is_session(const struct row *row)
+{
+	return row->state == ROW_PARTED && row->parts & PART_SESSION &&
+	       row->session_pid && !row->unwanted;
+}
+
+bool row_has_deadline(const struct row *row)
+{
+	switch (row->state) {
+	case ROW_STRANGER:
+	case ROW_WAITING:
+	case ROW_QUEUED:
+		return timer_is_set(&row->login);
+	default:
+		return timer_is_set(&row->step) || row_is_session(row);
+	}
 }
 
 void row_close(struct row *row)

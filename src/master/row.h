@@ -27,6 +27,14 @@ struct generation;
  *   OPENING  auth said yes, the session opens the maildrop; only the hang-up
  *   PARTED   the channel hung up: the baton was passed, or the gate ended. The master
  *            holds no descriptor any more and only counts who is left.
+ *
+ * Each row has a deadline at any time (row_has_deadline()): `login` from STRANGER to
+ * QUEUED, `step` from BUSY on. Whoever is a part of it when it comes is ended, in
+ * PARTED again and again. A session that has begun is the one part without: it ends its
+ * own idle time, and its gate, which relays, ends with it.
+ *
+ * A turn of auth's is held (`turn`) exactly as long as auth is a part, or is to become
+ * one.
  */
 enum row_state {
 	ROW_FREE,
@@ -55,16 +63,19 @@ struct row {
 	struct source *source;
 	int64_t since;	/* io_now() of accept(2) */
 	unsigned parts; /* alive, as far as reports tell */
+	bool unwanted;	/* ended by us: whoever still begins is ended as well */
 	/* of the attempt that goes on: */
+	bool turn;	    /* one of auth's turns is its: it is in flight */
 	bool session_ended; /* told before auth's end was */
 	bool doubt;	    /* OPENING, because auth was killed: a session may come */
 	int session_status;
-	uint64_t credential; /* of auth's report of a refusal; or 0 */
-	int64_t asked;	     /* when auth got its claim */
-	bool killed;	     /* it took too long */
-	uint32_t claims;     /* since accept(2) */
-	char *account;	     /* accepted by auth; or NULL */
-	int32_t session_pid;
+	uint64_t credential;	       /* of auth's report of a refusal; or 0 */
+	int64_t asked;		       /* when auth got its claim */
+	bool killed;		       /* it took too long */
+	uint32_t claims;	       /* since accept(2) */
+	char *account;		       /* accepted by auth; or NULL */
+	int32_t gate_pid, session_pid; /* 0: it has not begun, as far as reports tell */
+	unsigned orphans; /* parts whose warm parent died: our own children now */
 
 	int client, verdict, wire; /* inner ends; -1 when given up */
 	int keeper;		   /* inner end, until it turns readable; or -1 */
@@ -75,7 +86,8 @@ struct row {
 
 	/* Orders that a warm parent could not take yet: a list per domain. */
 	struct {
-		struct row *next;
+		struct row *before, *next;
+		uint8_t class; /* of the list that it stands on */
 		bool listed, work, kill;
 	} errand[DOMAINS];
 
@@ -89,11 +101,14 @@ struct rows {
 	size_t buckets_n; /* a power of two */
 	size_t n;
 	struct row *free, *freed;
+	struct row_slab *slabs;
 	uint64_t last; /* the number given last */
 	size_t made;
 };
 
 int rows_init(struct rows *rows);
+
+void rows_free(struct rows *rows);
 
 /* How many timers may be set at once, as far as rows are concerned, and some more. */
 size_t rows_timers(const struct rows *rows);
@@ -107,6 +122,12 @@ struct row *row_find(const struct rows *rows, uint64_t connection);
 
 /* Changes the state; a change that the table in row.c does not know is a bug. */
 void row_enter(struct row *row, enum row_state state);
+
+/* A session has begun, and nobody wants it to end. */
+bool row_is_session(const struct row *row);
+
+/* The rule of deadlines, see above. */
+bool row_has_deadline(const struct row *row);
 
 /* Closes the row's descriptors; the watch must be forgotten. */
 void row_close(struct row *row);

@@ -37,6 +37,8 @@
  * written only while ppoll(2) lets signals in. */
 static volatile sig_atomic_t child_ended, told_to_end;
 
+enum { TAKE_MOST = 1024 }; /* from the intake before a KILL: more than it holds */
+
 static void on_signal(int number)
 {
 	if (number == SIGCHLD)
@@ -133,6 +135,8 @@ void warm_ready(void)
 		die(EXIT_TEMPORARY, "the master does not listen");
 }
 
+static bool hear(struct warm *w, int channel);
+
 static void obey_kill(struct warm *w, struct span message)
 {
 	uint64_t connection;
@@ -140,10 +144,17 @@ static void obey_kill(struct warm *w, struct span message)
 		log_line("an order that cannot be understood");
 		return;
 	}
+	/* Whom it means may wait on the intake. */
+	for (int most = TAKE_MOST; most > 0 && w->intake != w->control && !w->ending &&
+				   hear(w, w->intake);)
+		most--;
 	/* Not reaped yet, so the pid is still this child's. */
 	pid_t pid = children_find(&w->children, connection);
 	if (pid > 0)
 		kill(pid, SIGKILL);
+	else
+		loop_tell(w, &(struct report){ .kind = REPORT_UNKNOWN,
+				     .connection = connection });
 }
 
 static void take_work(struct warm *w, struct span message, int *fds, size_t came)
@@ -158,7 +169,8 @@ static void take_work(struct warm *w, struct span message, int *fds, size_t came
 	loop_close(fds, came);
 }
 
-static void hear(struct warm *w, int channel)
+/* True: something came. */
+static bool hear(struct warm *w, int channel)
 {
 	/* Not on the stack: the child's whole life goes on below this frame. */
 	static unsigned char storage[MESSAGE_MAX + 1];
@@ -167,17 +179,17 @@ static void hear(struct warm *w, int channel)
 	ssize_t n = fdpass_recv(channel, storage, sizeof(storage), fds, FDPASS_MAX,
 		&came, MSG_DONTWAIT);
 	if (n < 0 && errno == EAGAIN)
-		return;
+		return false;
 	if (n < 0 && errno == EBADMSG) {
 		log_line("a message that cannot be understood");
-		return;
+		return true;
 	}
 	if (n <= 0) {
 		if (channel == w->control)
 			loop_lose_control(w);
 		else
 			w->intake = -1;
-		return;
+		return false;
 	}
 	struct span message = span_of(storage, (size_t)n);
 	if (channel == w->control && msg_type(message) == MESSAGE_KILL) {
@@ -188,6 +200,7 @@ static void hear(struct warm *w, int channel)
 	} else {
 		loop_close(fds, came);
 	}
+	return true;
 }
 
 static void end_children(struct warm *w)
@@ -256,9 +269,9 @@ static void turn(struct warm *w)
 	if (told_to_end)
 		end_children(w);
 	if (n > 0 && p[0].revents)
-		hear(w, p[0].fd);
+		(void)hear(w, p[0].fd);
 	if (n > 0 && p[1].revents && !w->ending)
-		hear(w, p[1].fd);
+		(void)hear(w, p[1].fd);
 	tick(w);
 }
 

@@ -21,6 +21,7 @@ BUILD = os.environ.get("POSTERN_BUILD", ".")
 PATIENCE = float(os.environ.get("POSTERN_TEST_PATIENCE", "30"))
 LONG = bool(os.environ.get("POSTERN_LONG"))
 AUTH_SECONDS = 90
+CLAIMS, IN_FLIGHT = 40, 36  # three quarters of `limits logins 48`
 PROGRAMS = ("pop3-gate", "postern-auth", "pop3-session")
 
 
@@ -349,6 +350,87 @@ class Deaths(Case):
         client.close()
 
 
+class Deadlines(Case):
+    """Every process of a connection has one, whatever it closes and whoever died."""
+    settings = "limits logins 48 per-source 50"
+
+    def rows(self):
+        done = subprocess.run(
+            [os.path.join(BUILD, "postern"), "-c", self.master.conf, "who", "--json"],
+            capture_output=True, timeout=PATIENCE, text=True, check=True)
+        return json.loads(done.stdout)
+
+    def assert_no_row(self):
+        deadline = time.monotonic() + 2 * PATIENCE
+        while rows := self.rows():
+            self.assertLess(time.monotonic(), deadline, rows)
+            select.select([], [], [], 0.1)
+
+    def test_a_gate_that_closes_its_channel_and_stays(self):
+        with self.master.client() as client:
+            self.assertEqual(client.ask("STAY"), "staying")
+            self.assertEqual(client.file.read(), b"")
+        self.master.expect("pop3-gate takes too long")
+        self.assert_no_row()
+
+    def postern(self, *arguments):
+        subprocess.run([os.path.join(BUILD, "postern"), "-c", self.master.conf, *arguments],
+                       check=True, capture_output=True, timeout=PATIENCE)
+
+    def claims_that_wait_for_auth(self):
+        """More claims than a loopback source may have in flight, all kicked before auth
+        sees them; how many had a turn."""
+        waiting = [self.master.client() for _ in range(CLAIMS)]
+        for each in waiting:
+            each.socket.sendall(b"LOGIN joe good\r\n")
+        deadline = time.monotonic() + PATIENCE
+        while (states := [row["state"] for row in self.rows()]).count("busy") < IN_FLIGHT:
+            self.assertLess(time.monotonic(), deadline, states)
+        for row in self.rows():
+            self.postern("kick", str(row["connection"]))
+        for each in waiting:
+            each.close()
+
+    def test_a_kick_before_auth_has_it(self):
+        """Some wait for auth's channel: they give their turn back."""
+        for _ in range(2):
+            auth = self.master.parent("postern-auth")
+            os.kill(auth, signal.SIGSTOP)
+            try:
+                self.claims_that_wait_for_auth()
+            finally:
+                os.kill(auth, signal.SIGCONT)
+            self.assert_no_row()
+        with self.master.login() as client:
+            self.assertEqual(client.reply, "+OK ready")
+
+    def test_the_session_parent_dies_before_auth_has_ended(self):
+        with self.master.client() as client:
+            self.assertEqual(client.ask("LOGIN joe slow"), "+OK ready")
+            parent = self.master.parent("pop3-session")
+            session = children(parent)[0]
+            os.kill(parent, signal.SIGKILL)
+            self.master.expect(r"pop3-session\[\d+\] was ended by signal 9")
+            self.assertEqual(client.ask("still there"), "still there")
+            # The orphan is the master's own now, and counts as any session.
+            self.assertIn(session, children(self.master.process.pid))
+            os.kill(children(self.master.parent("postern-auth"))[0], signal.SIGKILL)
+            self.assertEqual(client.ask("still there"), "still there")
+            deadline = time.monotonic() + PATIENCE
+            while [row["state"] for row in self.rows()] != ["session"]:
+                self.assertLess(time.monotonic(), deadline, self.rows())
+        self.assert_no_row()
+
+    def test_a_kick_reaches_an_orphan(self):
+        with self.master.login() as client:
+            self.assertEqual(client.reply, "+OK ready")
+            os.kill(self.master.parent("pop3-session"), signal.SIGKILL)
+            self.master.expect(r"pop3-session\[\d+\] was ended by signal 9")
+            self.postern("kick", "joe")
+            self.assertEqual(client.file.read(), b"")
+        self.assert_no_row()
+
+
 class Reload(Case):
     def test_sessions_and_strangers_stay(self):
         session, stranger = self.master.login(), self.master.client()
@@ -583,6 +665,11 @@ class Life(unittest.TestCase):
         os.kill(pid, signal.SIGTERM)
         self.assertTrue(select.select([pidfd], [], [], PATIENCE)[0])
         os.close(pidfd)
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as f:
+        return [int(child) for child in f.read().split()]
 
 
 def cpu(pid):

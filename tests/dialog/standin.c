@@ -7,8 +7,10 @@
  *   bad     auth refuses
  *   temp    auth fails        crash   auth aborts       hang   auth never ends
  *   late    good, but auth aborts when it has handed the identity on
+ *   slow    good, but auth stays when it has handed the identity on
  *   inuse   the session says IN-USE     dead   the session aborts before its verdict
- * The gate speaks a line "LOGIN name secret", and "LEAVE": it ends.
+ * The gate speaks a line "LOGIN name secret"; "LEAVE": it ends; "STAY": it closes its
+ * verdict channel and stays; "CRASH": it aborts.
  */
 #include "base/die.h"
 #include "base/fdtab.h"
@@ -124,6 +126,12 @@ static int gate(void *self, const int *fds)
 		read_line(FD_GATE_CLIENT, line);
 		if (strcmp(line, "LEAVE") == 0)
 			exit(0);
+		if (strcmp(line, "CRASH") == 0)
+			abort();
+		if (strcmp(line, "STAY") == 0) {
+			close(FD_GATE_VERDICT);
+			say(FD_GATE_CLIENT, "staying\r\n");
+		}
 		if (strncmp(line, "LOGIN ", 6) == 0 && strchr(line + 6, ' '))
 			gate_login(line + 6);
 	}
@@ -160,6 +168,8 @@ static void auth_accept(const struct login *login)
 	send_message(FD_CONTROL, message);
 	if (span_is(login->secret, "late"))
 		abort();
+	while (span_is(login->secret, "slow"))
+		pause();
 	exit(EXIT_DONE);
 }
 
