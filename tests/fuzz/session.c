@@ -36,6 +36,8 @@ static struct {
 /* What the linker puts in the place of the session's own calls. */
 ssize_t __real_recv(int fd, void *p, size_t n, int flags);
 ssize_t __wrap_recv(int fd, void *p, size_t n, int flags);
+int __real_ioctl(int fd, unsigned long request, void *value);
+int __wrap_ioctl(int fd, unsigned long request, void *value);
 void __wrap_log_text(struct span text);
 void __wrap_log_line(const char *format, ...);
 
@@ -139,6 +141,13 @@ ssize_t __wrap_recv(int fd, void *p, size_t n, int flags)
 		if (!step() && run.client >= 0)
 			shutdown(run.client, SHUT_WR);
 	}
+}
+
+/* The session asks how much its client has not taken. */
+int __wrap_ioctl(int fd, unsigned long request, void *value)
+{
+	take_replies();
+	return __real_ioctl(fd, request, value);
 }
 
 static void connect_client(void)
