@@ -44,6 +44,15 @@ struct source_setup {
 	char owner[SETUP_NAME_MAX + 1];	   /* virtual users' Unix user; or empty */
 };
 
+/* What a login name may mean besides itself; all off: a name is one account's or none.
+ */
+struct names_setup {
+	char domain[SETUP_HOSTNAME_MAX + 1]; /* added to a name without one; or empty */
+	char strip[SETUP_HOSTNAME_MAX + 1];  /* is this system's own; or empty */
+	bool fold;			     /* system users' names in lower case */
+	uint32_t first_uid;		     /* no system user below is served */
+};
+
 /* Who may issue tokens (OAUTHBEARER, XOAUTH2), and how they are checked. */
 struct issuer_setup {
 	char issuer[SETUP_ISSUER_MAX + 1];   /* the token's "iss" */
@@ -62,6 +71,7 @@ struct auth_setup {
 	/* A set as facts.mechanisms: no other is accepted. 0: what works for all. */
 	uint32_t mechanisms;
 	uint32_t remember_seconds; /* a verified login is remembered so long; 0: not */
+	struct names_setup names;
 	uint32_t issuers_n;
 	struct issuer_setup issuers[SETUP_ISSUERS_MAX];
 	uint32_t sources_n;

@@ -66,10 +66,14 @@ int edit_alias_each(struct store *store, const struct account *account,
 	struct stmt s;
 	char alias[ACCOUNT_NAME_MAX + 1], name[ACCOUNT_NAME_MAX + 1];
 	int got, result = 0;
+	/* Two statements: one with "or all of them" would look through the table. */
 	stmt_open(&s, store,
-		"SELECT l.name, a.name FROM alias l JOIN account a ON a.id = l.account"
-		" WHERE ?1 IS NULL OR l.account = ?1 ORDER BY a.name, l.name");
-	stmt_bind_int_or_null(&s, account ? account->id : 0);
+		account ? "SELECT l.name, a.name FROM alias l JOIN account a"
+			  " ON a.id = l.account WHERE l.account = ? ORDER BY l.name"
+			: "SELECT l.name, a.name FROM alias l JOIN account a"
+			  " ON a.id = l.account ORDER BY a.name, l.name");
+	if (account)
+		stmt_bind_int(&s, account->id);
 	while (result == 0 && (got = stmt_step(&s)) != 0)
 		result = got < 0 || stmt_text(&s, 0, alias, sizeof(alias)) < 0 ||
 					 stmt_text(&s, 1, name, sizeof(name)) < 0

@@ -93,7 +93,7 @@ struct account {
 	char path[MAILDROP_PATH_MAX + 1];
 	bool own_ids; /* uid and gid are its own; else the source's owner */
 	uint32_t uid, gid;
-	uint64_t quota_octets, quota_messages; /* information; 0: none */
+	uint64_t quota_octets, quota_messages; /* for delivery; 0: none */
 	int64_t created, changed;
 	int64_t last_login; /* 0: never */
 	char last_source[NETADDR_TEXT_MAX];

@@ -9,6 +9,7 @@
 #include "auth/decide.h"
 
 #include "accounts/password.h"
+#include "auth/names.h"
 #include "base/die.h"
 
 #include <openssl/evp.h>
@@ -35,6 +36,7 @@ uint32_t decide_prepare(struct auth *auth)
 			.root = auth->setup.root,
 			.check = auth->setup.check,
 			.pam_session = auth->setup.pam_session,
+			.first_uid = auth->setup.names.first_uid,
 		};
 		source->usable = source->driver->prepare(source) == 0;
 		usable += source->usable;
@@ -91,7 +93,7 @@ static struct answerer follow_record(
 	return (struct answerer){ NULL, HOLDS_NO };
 }
 
-struct answerer decide_find(struct auth *auth, struct claim *claim)
+static struct answerer find_exactly(struct auth *auth, struct claim *claim)
 {
 	struct answerer found = { NULL, HOLDS_NO };
 	for (uint32_t i = 0; i < auth->setup.sources_n; i++) {
@@ -105,6 +107,39 @@ struct answerer decide_find(struct auth *auth, struct claim *claim)
 	if (found.source && found.source->setup->kind == SOURCE_SQLITE)
 		claim->beside = NULL;
 	return claim->beside ? follow_record(auth, claim, found) : found;
+}
+
+/* Whom the name means by the statement `names`, when it is nobody's as it was given. A
+ * token's issuer knows whom it means. */
+static struct answerer find_by_other(
+	struct auth *auth, struct claim *claim, struct answerer found)
+{
+	char given[sizeof(claim->name)], other[sizeof(claim->name)];
+	bool local, token = claim->login->mechanism == LOGIN_OAUTHBEARER ||
+			    claim->login->mechanism == LOGIN_XOAUTH2;
+	memcpy(given, claim->name, sizeof(given));
+	for (int i = 1; i <= NAMES_LAST && !token; i++) {
+		if (!names_other(&auth->setup.names, given, i, &local, other))
+			continue;
+		claim->beside = NULL;
+		memcpy(claim->name, other, sizeof(claim->name));
+		struct answerer by_other = find_exactly(auth, claim);
+		if (by_other.holds == HOLDS_FAULT ||
+			(by_other.holds == HOLDS_YES &&
+				local == (by_other.source->setup->kind == SOURCE_PAM)))
+			return by_other;
+	}
+	claim->beside = NULL;
+	memcpy(claim->name, given, sizeof(given));
+	return found;
+}
+
+struct answerer decide_find(struct auth *auth, struct claim *claim)
+{
+	struct answerer found = find_exactly(auth, claim);
+	return found.holds == HOLDS_YES || found.holds == HOLDS_FAULT
+		       ? found
+		       : find_by_other(auth, claim, found);
 }
 
 /* --- passwords and digests

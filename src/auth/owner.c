@@ -42,10 +42,11 @@ int owner_find(const char *name, struct owner *owner)
 	return result;
 }
 
-bool owner_is_person(const struct owner *owner)
+bool owner_is_person(const struct owner *owner, uint32_t first)
 {
-	return owner->uid >= OWNER_UID_FIRST && owner->uid != OWNER_UID_NOBODY &&
-	       owner->uid != UINT32_MAX && owner->gid != 0;
+	return owner->uid != 0 && owner->uid >= first &&
+	       owner->uid != OWNER_UID_NOBODY && owner->uid != UINT32_MAX &&
+	       owner->gid != 0;
 }
 
 int owner_become(const struct owner *owner, struct identity *identity)

@@ -7,8 +7,6 @@
 #include "auth/source.h"
 
 enum {
-	/* Users below are the system's own: they get no mail by POP3. */
-	OWNER_UID_FIRST = 1000,
 	OWNER_UID_NOBODY = 65534,
 	OWNER_HOME_MAX = 1023,
 };
@@ -22,8 +20,9 @@ struct owner {
 /* 1 and *owner when the host has this user, 0 when not, -1 with errno. */
 int owner_find(const char *name, struct owner *owner);
 
-/* May a session run as this user: not root, not one of the system's own? */
-bool owner_is_person(const struct owner *owner);
+/* May a session run as this user: not root, not one of the system's own, whose numbers
+ * lie below first? */
+bool owner_is_person(const struct owner *owner, uint32_t first);
 
 /*
  * uid, gid and supplementary groups into the identity. Groups beyond

@@ -6,9 +6,9 @@
  * account. Distrusts: the name; only harmless ones reach a module.
  *
  * An account may have a record in a database (postern user add --system): app
- * passwords, networks, an end. Whoever comes with an app password, a token or a
- * certificate still passes PAM's account management: what locks a Unix account or lets
- * it expire counts for all of them.
+ * passwords, networks, an end, a maildrop of its own. Whoever comes with an app
+ * password, a token or a certificate still passes PAM's account management: what locks
+ * a Unix account or lets it expire counts for all of them.
  */
 #include "auth/pam.h"
 
@@ -108,17 +108,29 @@ static enum source_result authenticate(
 /* --- verifying
  * ------------------------------------------------------------------------ */
 
+/* Its own, of the record, or as the source's template says. */
+static int fill_maildrop(const struct source *source, const struct record *record,
+	const struct owner *owner, struct identity *identity)
+{
+	if (record && record->account.maildrop) {
+		identity->maildrop = record->account.maildrop;
+		return span_to_text(span_str(record->account.path), identity->path_name,
+			sizeof(identity->path_name));
+	}
+	identity->maildrop = source->setup->maildrop;
+	return template_expand(source->setup->template, span_str(owner->name),
+		owner->home, identity->path_name);
+}
+
 static enum source_result fill(
 	const struct source *source, struct claim *claim, const struct owner *owner)
 {
 	struct identity *identity = &claim->identity;
 	struct span name = span_str(owner->name);
-	identity->maildrop = source->setup->maildrop;
 	identity->read_only = claim->beside && record_read_only(claim->beside);
 	if (span_to_text(name, identity->account, sizeof(identity->account)) == 0 &&
 		owner_become(owner, identity) == 0 &&
-		template_expand(source->setup->template, name, owner->home,
-			identity->path_name) == 0)
+		fill_maildrop(source, claim->beside, owner, identity) == 0)
 		return RESULT_ACCEPTED;
 	return fault(source, claim, "the maildrop's template does not fit this user");
 }
@@ -135,7 +147,7 @@ static enum source_result ask(const struct source *source, struct claim *claim,
 	if (result == RESULT_ACCEPTED)
 		result = talk_account(talk);
 	if (result == RESULT_ACCEPTED)
-		result = talk_owner(talk, &owner);
+		result = talk_owner(talk, source->first_uid, &owner);
 	const char *reason = record ? record_limit(record, &claim->facts->peer) : NULL;
 	if (result != RESULT_FAULT && reason)
 		return source_refuse(claim, reason);
@@ -204,7 +216,7 @@ static enum source_holds holds(struct source *source, struct claim *claim)
 	/* Not in the user database: modules may still map the name. */
 	if (found == 0)
 		return HOLDS_MAYBE;
-	return owner_is_person(&owner) ? HOLDS_YES : HOLDS_NO;
+	return owner_is_person(&owner, source->first_uid) ? HOLDS_YES : HOLDS_NO;
 }
 
 static uint32_t offer(struct source *source, uint32_t *all)

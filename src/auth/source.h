@@ -99,6 +99,7 @@ struct source {
 	bool root;	/* the server changes users */
 	bool check;	/* only a trial: change nothing */
 	bool pam_session;
+	uint32_t first_uid;
 	bool usable;
 	/* sqlite: of the warm parent, as it was last asked */
 	struct store_offer held;

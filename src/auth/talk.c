@@ -183,7 +183,8 @@ enum source_result talk_account(struct talk *talk)
 				    : judge(talk, code);
 }
 
-enum source_result talk_owner(struct talk *talk, struct owner *owner)
+enum source_result talk_owner(
+	struct talk *talk, uint32_t first_uid, struct owner *owner)
 {
 	const void *name = NULL;
 	if (pam_get_item(talk->pam, PAM_USER, &name) != PAM_SUCCESS || !name)
@@ -193,7 +194,7 @@ enum source_result talk_owner(struct talk *talk, struct owner *owner)
 		return fault(talk, strerror(errno));
 	if (found == 0)
 		return source_refuse(talk->claim, "unknown");
-	if (!owner_is_person(owner))
+	if (!owner_is_person(owner, first_uid))
 		return source_refuse(talk->claim, "system");
 	return RESULT_ACCEPTED;
 }

@@ -35,7 +35,8 @@ enum source_result talk_authenticate(struct talk *talk);
 enum source_result talk_account(struct talk *talk);
 
 /* Who is it, after the modules may have mapped the name? */
-enum source_result talk_owner(struct talk *talk, struct owner *owner);
+enum source_result talk_owner(
+	struct talk *talk, uint32_t first_uid, struct owner *owner);
 
 /* Credentials and session: RESULT_ACCEPTED, or RESULT_FAULT, logged. */
 enum source_result talk_session_open(struct talk *talk);

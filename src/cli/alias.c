@@ -186,7 +186,12 @@ static int run_domain_enable(const struct cli *cli)
 
 static int run_domain_disable(const struct cli *cli)
 {
-	return change_domain(cli, disable);
+	char whom[ACCOUNT_NAME_MAX + 2];
+	int result = change_domain(cli, disable);
+	if (result == 0)
+		result = domain_name(cli, cli->operands[0], whom + 1);
+	whom[0] = '@';
+	return result ? result : cli_end_sessions(cli, whom);
 }
 
 static int run_domain_del(const struct cli *cli)
@@ -252,8 +257,9 @@ const struct cli_command cli_alias[] = {
 		"db= alias-of=", 1, 1, run_domain_add },
 	{ "domain enable", "DOMAIN", "Let a domain's accounts log in again", DB_HELP,
 		"db=", 1, 1, run_domain_enable },
-	{ "domain disable", "DOMAIN", "Refuse all logins of a domain's accounts",
-		DB_HELP, "db=", 1, 1, run_domain_disable },
+	{ "domain disable", "DOMAIN [--keep-sessions]",
+		"Refuse all logins of a domain's accounts, and end their sessions",
+		KEEP_HELP DB_HELP, "db= keep-sessions", 1, 1, run_domain_disable },
 	{ "domain del", "DOMAIN", "Forget a domain; its accounts stay", DB_HELP,
 		"db=", 1, 1, run_domain_del },
 	{ "domain list", "[--json]", "List the known domains", LIST_HELP, "db= json", 0,

@@ -87,6 +87,13 @@ int cli_store_error(const struct store *store);
  */
 int cli_account(struct store *store, const char *name, struct account *account);
 
+/*
+ * Ends the sessions of an account, or of a domain's ("@example.org"), for a change that
+ * lets nobody in any more; says how many there were. Unless --keep-sessions, and unless
+ * --db names a database that may be no server's. 0, or CLI_FAILED (printed).
+ */
+int cli_end_sessions(const struct cli *cli, const char *whom);
+
 /* Flushes stdout: CLI_DONE, or CLI_FAILED with a message when it could not be written.
  */
 int cli_flush(void);

@@ -9,6 +9,7 @@
 #include "maildrop/deliver.h"
 #include "base/io.h"
 #include "cli/place.h"
+#include "cli/quota.h"
 #include "cli/text.h"
 #include "cli/way.h"
 
@@ -180,7 +181,8 @@ static int given_place(const struct cli *cli, struct identity *identity)
 	return EX_OK;
 }
 
-static int find_place(const struct cli *cli, struct identity *identity)
+static int find_place(
+	const struct cli *cli, struct identity *identity, struct quota *quota)
 {
 	struct config *config = NULL;
 	const char *name = cli->operands[0];
@@ -189,6 +191,8 @@ static int find_place(const struct cli *cli, struct identity *identity)
 	if (cli_config(cli, &config) != 0)
 		return EX_TEMPFAIL;
 	enum place_result found = place_find(config, name, identity);
+	if (found == PLACE_FOUND && quota_of(config, identity, quota) < 0)
+		found = PLACE_FAULT;
 	free(config);
 	if (found == PLACE_NONE)
 		cli_error("there is no account '%s'", name);
@@ -224,13 +228,18 @@ static void make_mbox(const struct identity *identity)
 static int run_deliver(const struct cli *cli)
 {
 	struct identity identity;
+	struct quota quota = { .octets = 0 };
 	int result = check_options(cli);
 	if (result == EX_OK)
-		result = find_place(cli, &identity);
+		result = find_place(cli, &identity, &quota);
 	if (result == EX_OK)
 		make_mbox(&identity);
 	if (result == EX_OK && place_become(&identity) != 0)
 		result = EX_TEMPFAIL;
+	if (result == EX_OK && quota_is_full(&identity, &quota)) {
+		cli_error("%s: over quota", identity.account);
+		result = EX_TEMPFAIL;
+	}
 	return result == EX_OK ? deliver(cli, &identity) : result;
 }
 

@@ -6,6 +6,7 @@
 #include "cli/place.h"
 
 #include "accounts/store.h"
+#include "auth/names.h"
 #include "auth/owner.h"
 #include "auth/template.h"
 
@@ -32,20 +33,66 @@ static enum place_result fill_path(
 /* --- system accounts
  * ------------------------------------------------------------------ */
 
-static enum place_result find_system(
+static int read_record(struct store *store, const char *name, struct identity *identity)
+{
+	struct account account;
+	int result = store_find(store, span_str(name), &account);
+	if (result < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (account.kind == ACCOUNT_SYSTEM && account.maildrop) {
+		identity->maildrop = account.maildrop;
+		span_to_text(span_str(account.path), identity->path_name,
+			sizeof(identity->path_name));
+	}
+	explicit_bzero(&account, sizeof(account));
+	return 0;
+}
+
+/*
+ * Its record may name a maildrop of its own (postern user add --system). Who may not
+ * read the database, a user's own delivery agent, goes by the template.
+ */
+static enum place_result follow_record(
+	const struct config *config, struct identity *identity)
+{
+	for (size_t i = 0; i < config->sources_n; i++) {
+		const struct source_setup *source = &config->sources[i];
+		struct store *store;
+		if (source->kind != SOURCE_SQLITE)
+			continue;
+		bool closed = false;
+		int result = store_open(&store, source->argument, STORE_READ);
+		if (result < 0)
+			closed = errno == ENOENT || (errno == EACCES && geteuid() != 0);
+		else
+			result = read_record(store, identity->account, identity);
+		if (result < 0 && !closed)
+			fault(identity->account, store_fault(store));
+		store_close(store);
+		if (result < 0 && !closed)
+			return PLACE_FAULT;
+	}
+	return PLACE_FOUND;
+}
+
+static enum place_result find_system(const struct config *config,
 	const struct source_setup *source, const char *name, struct identity *identity)
 {
 	struct owner owner;
 	int found = owner_find(name, &owner);
 	if (found < 0)
 		return fault(name, strerror(errno));
-	if (found == 0 || !owner_is_person(&owner))
+	if (found == 0 || !owner_is_person(&owner, config->names.first_uid))
 		return PLACE_NONE;
 	if (span_to_text(span_str(owner.name), identity->account,
 		    sizeof(identity->account)) < 0 ||
 		owner_become(&owner, identity) < 0)
 		return fault(name, strerror(errno));
-	return fill_path(source, owner.home, identity);
+	identity->path_name[0] = '\0';
+	enum place_result result = follow_record(config, identity);
+	return result != PLACE_FOUND || identity->path_name[0]
+		       ? result
+		       : fill_path(source, owner.home, identity);
 }
 
 /* --- virtual accounts
@@ -133,26 +180,45 @@ static enum place_result find_virtual(
 	return result;
 }
 
-static enum place_result find_in(
+static enum place_result find_in(const struct config *config,
 	const struct source_setup *source, const char *name, struct identity *identity)
 {
-	return source->kind == SOURCE_PAM ? find_system(source, name, identity)
+	return source->kind == SOURCE_PAM ? find_system(config, source, name, identity)
 					  : find_virtual(source, name, identity);
+}
+
+/* In all sources, or (kind) those of one kind. */
+static enum place_result find_as(const struct config *config, const char *name,
+	enum source_kind kind, const struct source_setup **hidden,
+	struct identity *identity)
+{
+	enum place_result result = PLACE_NONE;
+	*identity = (struct identity){ 0 };
+	for (size_t i = 0; i < config->sources_n && result == PLACE_NONE; i++) {
+		const struct source_setup *source = &config->sources[i];
+		if (kind && source->kind != kind)
+			continue;
+		result = find_in(config, source, name, identity);
+		if (result != PLACE_HIDDEN)
+			continue;
+		*hidden = source;
+		result = PLACE_NONE;
+	}
+	return result;
 }
 
 enum place_result place_find(
 	const struct config *config, const char *name, struct identity *identity)
 {
-	enum place_result result = PLACE_NONE;
 	const struct source_setup *hidden = NULL;
-	*identity = (struct identity){ 0 };
-	for (size_t i = 0; i < config->sources_n && result == PLACE_NONE; i++) {
-		result = find_in(&config->sources[i], name, identity);
-		if (result != PLACE_HIDDEN)
-			continue;
-		hidden = &config->sources[i];
-		result = PLACE_NONE;
-	}
+	char other[LOGIN_NAME_MAX + 1];
+	bool local;
+	enum place_result result =
+		find_as(config, name, (enum source_kind)0, &hidden, identity);
+	for (int i = 1; i <= NAMES_LAST && result == PLACE_NONE && !hidden; i++)
+		if (names_other(&config->names, name, i, &local, other))
+			result = find_as(config, other,
+				local ? SOURCE_PAM : SOURCE_SQLITE, &hidden, identity);
 	if (result != PLACE_NONE || !hidden)
 		return result;
 	cli_error("'%s' may be in %s, which the caller may not read", name,

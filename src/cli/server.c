@@ -39,23 +39,28 @@ static int connect_to(const char *runtime)
 	return -1;
 }
 
-/* The channel with the order sent; or -1 after a message. */
-static int order(const struct cli *cli, const struct control *control)
+enum { NO_SERVER = -2 };
+
+/* The channel; or -1 after a message, or NO_SERVER without one. */
+static int reach(const struct cli *cli)
 {
 	struct config *config;
-	unsigned char storage[MESSAGE_MAX];
-	struct buf message;
 	if (cli_config(cli, &config))
 		return -1;
 	int fd = connect_to(config->runtime);
 	if (fd < 0 && (errno == ENOENT || errno == ECONNREFUSED))
-		cli_error("no server runs with the runtime directory %s",
-			config->runtime);
+		fd = NO_SERVER;
 	else if (fd < 0)
 		cli_error("%s/%s: %s", config->runtime, CONTROL_NAME, strerror(errno));
 	free(config);
-	if (fd < 0)
-		return -1;
+	return fd;
+}
+
+/* -1 after a message; fd is closed then. */
+static int send_order(int fd, const struct control *control)
+{
+	unsigned char storage[MESSAGE_MAX];
+	struct buf message;
 	buf_fixed(&message, storage, sizeof(storage));
 	control_encode(&message, control);
 	if (buf_ok(&message) && send(fd, storage, buf_len(&message), MSG_NOSIGNAL) > 0)
@@ -63,6 +68,16 @@ static int order(const struct cli *cli, const struct control *control)
 	cli_error("the server does not take the order: %s", strerror(errno));
 	close(fd);
 	return -1;
+}
+
+/* The channel with the order sent; or -1 after a message. */
+static int order(const struct cli *cli, const struct control *control)
+{
+	int fd = reach(cli);
+	if (fd == NO_SERVER)
+		cli_error("no server runs with the runtime directory that %s names",
+			cli->config_path);
+	return fd < 0 ? -1 : send_order(fd, control);
 }
 
 struct answer {
@@ -230,6 +245,30 @@ static int run_kick(const struct cli *cli)
 	return cli_flush();
 }
 
+int cli_end_sessions(const struct cli *cli, const char *whom)
+{
+	static struct answer a;
+	struct control control = { .order = CONTROL_KICK };
+	struct control_end end;
+	if (cli_flag(cli, "keep-sessions") ||
+		(cli_flag(cli, "db") && !cli->config_given))
+		return CLI_DONE;
+	span_to_text(span_str(whom), control.account, sizeof(control.account));
+	a.fd = reach(cli);
+	if (a.fd == NO_SERVER)
+		return CLI_DONE;
+	if (a.fd < 0 || send_order(a.fd, &control) < 0)
+		return cli_error("the sessions of %s go on", whom);
+	int result = hear_end(&a, &end);
+	close(a.fd);
+	if (result < 0)
+		return CLI_FAILED;
+	if (end.count)
+		printf("%" PRIu64 " session%s ended\n", end.count,
+			end.count == 1 ? "" : "s");
+	return cli_flush();
+}
+
 static int run_reload(const struct cli *cli)
 {
 	static struct answer a;
@@ -264,7 +303,8 @@ static int run_stop(const struct cli *cli)
 const struct cli_command cli_server[] = {
 	{ "who", "[--json]", "List who is connected", JSON_HELP, "json", 0, 0,
 		run_who },
-	{ "kick", "CONNECTION|NAME", "End a connection, or all sessions of an account",
+	{ "kick", "CONNECTION|NAME|@DOMAIN",
+		"End a connection, or all sessions of an account or a domain",
 		"A session that is ended so deletes nothing.\n", "", 1, 1, run_kick },
 	{ "stats", "[--json]", "Show what the server has counted", JSON_HELP, "json", 0,
 		0, run_stats },

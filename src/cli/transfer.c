@@ -3,6 +3,7 @@
  * import is all or none: every line is read and checked, and passwords are hashed,
  * before the database is touched; then all is written in one transaction.
  */
+#include "cli/progress.h"
 #include "cli/record.h"
 #include "cli/user.h"
 
@@ -77,10 +78,12 @@ struct import {
 	size_t lines_n;
 	unsigned long mistakes;
 	size_t accounts, domains;
+	struct progress progress;
 };
 
 static void mistake(struct import *import, unsigned long number, const char *why)
 {
+	progress_end(&import->progress);
 	if (++import->mistakes <= MISTAKES_SHOWN)
 		fprintf(stderr, "%s:%lu: %s\n", import->file, number, why);
 }
@@ -225,8 +228,11 @@ static int put_lines(struct import *import)
 	if (edit_begin(import->store) < 0)
 		return cli_store_error(import->store);
 	int result = 0;
-	for (size_t i = 0; i < import->lines_n && result == 0; i++)
+	for (size_t i = 0; i < import->lines_n && result == 0; i++) {
+		progress_tell(&import->progress, "written", i, import->lines_n);
 		result = put_line(import, &import->lines[i]);
+	}
+	progress_end(&import->progress);
 	bool keep =
 		result == 0 && !import->mistakes && !cli_flag(import->cli, "dry-run");
 	if (edit_end(import->store, keep ? 0 : -1) < 0 && keep)
@@ -241,8 +247,9 @@ static int finish(struct import *import)
 		fprintf(stderr, "%s: and %lu more\n", import->file,
 			import->mistakes - MISTAKES_SHOWN);
 	if (import->mistakes)
-		return cli_error("%s: %lu mistakes; nothing was imported", import->file,
-			import->mistakes);
+		return cli_error("%s: %lu mistake%s; nothing was imported",
+			import->file, import->mistakes,
+			import->mistakes == 1 ? "" : "s");
 	printf("%s: accounts %zu, domains %zu\n",
 		dry ? "would be imported" : "imported", import->accounts,
 		import->domains);
@@ -252,8 +259,11 @@ static int finish(struct import *import)
 static int import_from(struct import *import, FILE *in)
 {
 	int result = read_lines(import, in);
-	for (size_t i = 0; i < import->lines_n && result == 0; i++)
+	for (size_t i = 0; i < import->lines_n && result == 0; i++) {
+		progress_tell(&import->progress, "read", i, import->lines_n);
 		check_line(import, &import->lines[i]);
+	}
+	progress_end(&import->progress);
 	if (result == 0 && !import->mistakes)
 		result = put_lines(import);
 	for (size_t i = 0; i < import->lines_n; i++) {

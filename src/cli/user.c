@@ -55,6 +55,9 @@ static int make_system(const struct cli *cli, struct account *account)
 	const char *why;
 	if (!cli_flag(cli, "system"))
 		return 0;
+	if (cli_flag(cli, "owner"))
+		return cli_misuse(cli, "--owner is for virtual users; a user of this "
+				       "system owns its mail itself");
 	account->kind = ACCOUNT_SYSTEM;
 	if (text_owner(account->name, &uid, &gid, &why) == 0)
 		return 0;
@@ -159,7 +162,7 @@ static int set_enabled(const struct cli *cli, bool enabled)
 		result = update(store, &account);
 	}
 	store_close(store);
-	return result;
+	return result == 0 && !enabled ? cli_end_sessions(cli, account.name) : result;
 }
 
 static int run_enable(const struct cli *cli)
@@ -184,7 +187,7 @@ static int run_del(const struct cli *cli)
 	if (result == 0 && edit_remove(store, &account) < 0)
 		result = cli_store_error(store);
 	store_close(store);
-	return result;
+	return result ? result : cli_end_sessions(cli, account.name);
 }
 
 const struct cli_command cli_user[] = {
@@ -214,10 +217,11 @@ const struct cli_command cli_user[] = {
 		LIMIT_HELP DB_HELP, "db= " LIMIT_OPTIONS, 1, 1, run_set },
 	{ "user enable", "NAME", "Let an account log in again", DB_HELP, "db=", 1, 1,
 		run_enable },
-	{ "user disable", "NAME", "Refuse all logins of an account", DB_HELP, "db=", 1,
-		1, run_disable },
-	{ "user del", "NAME",
+	{ "user disable", "NAME [--keep-sessions]",
+		"Refuse all logins of an account, and end its sessions",
+		KEEP_HELP DB_HELP, "db= keep-sessions", 1, 1, run_disable },
+	{ "user del", "NAME [--keep-sessions]",
 		"Delete an account with its app passwords and aliases; its mail stays",
-		DB_HELP, "db=", 1, 1, run_del },
+		KEEP_HELP DB_HELP, "db= keep-sessions", 1, 1, run_del },
 	{ 0 },
 };

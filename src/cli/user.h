@@ -27,12 +27,15 @@
 	"  --main-password off   accept app passwords only\n"                        \
 	"  --read-only on        messages may be fetched, not deleted\n"             \
 	"  --quota, --quota-messages\n"                                              \
-	"                        information for delivery: 500M, 2G; 0: none\n"
+	"                        'postern deliver' defers when it is used up:\n"     \
+	"                        500M, 2G; 0: none\n"
 
 #define DB_HELP "  --db FILE             the database, instead of the configuration's\n"
 
 /* Takes them over into *account. 0, or CLI_MISUSED with the reason printed. */
 int user_limits(const struct cli *cli, struct account *account);
+
+#define KEEP_HELP "  --keep-sessions       sessions that have begun go on\n"
 
 /* --net and --expires alone. */
 int user_networks(const struct cli *cli, struct networks *networks);

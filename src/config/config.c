@@ -96,6 +96,7 @@ static void own_hostname(char name[SETUP_HOSTNAME_MAX + 1])
 static void defaults(struct config *config)
 {
 	*config = (struct config){
+		.names = { .first_uid = 1000 },
 		.remember_seconds = 300,
 		.plaintext = PLAINTEXT_LOOPBACK,
 		.connections = 4096,

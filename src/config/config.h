@@ -39,6 +39,7 @@ struct config {
 	size_t sources_n;
 	struct issuer_setup issuers[SETUP_ISSUERS_MAX];
 	size_t issuers_n;
+	struct names_setup names;
 	bool pam_session;
 	bool kernel_tls;
 	bool client_certificates;  /* asked for, and EXTERNAL is offered */

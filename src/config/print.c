@@ -103,6 +103,17 @@ static void put_mechanisms(struct buf *out, uint32_t set)
 	buf_putc(out, '\n');
 }
 
+static void put_names(struct buf *out, const struct names_setup *names)
+{
+	buf_puts(out, "names");
+	if (names->domain[0])
+		buf_printf(out, " default-domain %s", names->domain);
+	if (names->strip[0])
+		buf_printf(out, " strip-domain %s", names->strip);
+	buf_printf(out, " fold-case %s\nfirst-uid %u\n", names->fold ? "on" : "off",
+		names->first_uid);
+}
+
 void config_print(const struct config *config, struct buf *out)
 {
 	static const char *const policies[] = { "never", "loopback", "always" };
@@ -118,6 +129,7 @@ void config_print(const struct config *config, struct buf *out)
 		put_source(out, &config->sources[i]);
 	for (size_t i = 0; i < config->issuers_n; i++)
 		put_issuer(out, &config->issuers[i]);
+	put_names(out, &config->names);
 	put_mechanisms(out, config->mechanisms);
 	buf_printf(out, "pam-session %s\n", config->pam_session ? "on" : "off");
 	buf_printf(out, "client-certificates %s\n",

@@ -23,6 +23,10 @@ enum setting {
 	SETTING_UNDO,
 	SETTING_MECHANISMS,
 	SETTING_REMEMBER,
+	SETTING_NAMES_DOMAIN,
+	SETTING_NAMES_STRIP,
+	SETTING_NAMES_FOLD,
+	SETTING_FIRST_UID,
 	SETTING_PAM_SESSION,
 	SETTING_KERNEL_TLS,
 	SETTING_CLIENT_CERTIFICATES,
@@ -69,6 +73,8 @@ void statement_apply(struct parse *parse);
 
 /* issuer NAME KEY audience NAME [system] [domain NAME ...] */
 void statement_issuer(struct parse *parse);
+void statement_names(struct parse *parse);
+void statement_first_uid(struct parse *parse);
 
 /* What the statements together must satisfy, when the file is read. */
 void statements_check(struct parse *parse);

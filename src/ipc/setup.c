@@ -75,6 +75,25 @@ static void get_issuer(struct msg_in *in, struct issuer_setup *issuer)
 	issuer->for_system = msg_get_bool(in);
 }
 
+static void put_names(struct buf *message, const struct names_setup *names)
+{
+	put_text(message, names->domain, SETUP_HOSTNAME_MAX);
+	put_text(message, names->strip, SETUP_HOSTNAME_MAX);
+	msg_put_u8(message, names->fold);
+	msg_put_u32(message, names->first_uid);
+}
+
+static void get_names(struct msg_in *in, struct names_setup *names)
+{
+	msg_get_text(in, 0, SETUP_HOSTNAME_MAX, names->domain);
+	msg_get_text(in, 0, SETUP_HOSTNAME_MAX, names->strip);
+	names->fold = msg_get_bool(in);
+	names->first_uid = msg_get_u32(in, UINT32_MAX);
+	/* Never root. */
+	if (names->first_uid == 0)
+		in->bad = true;
+}
+
 void auth_setup_encode(struct buf *message, const struct auth_setup *setup)
 {
 	if (setup->sources_n > SETUP_SOURCES_MAX ||
@@ -89,6 +108,7 @@ void auth_setup_encode(struct buf *message, const struct auth_setup *setup)
 	msg_put_u8(message, setup->pam_session);
 	msg_put_u32(message, setup->mechanisms);
 	msg_put_u32(message, setup->remember_seconds);
+	put_names(message, &setup->names);
 	msg_put_u32(message, setup->issuers_n);
 	for (uint32_t i = 0; i < setup->issuers_n; i++)
 		put_issuer(message, &setup->issuers[i]);
@@ -106,6 +126,7 @@ int auth_setup_decode(struct span message, struct auth_setup *setup)
 	setup->pam_session = msg_get_bool(&in);
 	setup->mechanisms = msg_get_u32(&in, LOGIN_MECHANISMS_ALL);
 	setup->remember_seconds = msg_get_u32(&in, UINT32_MAX);
+	get_names(&in, &setup->names);
 	setup->issuers_n = msg_get_u32(&in, SETUP_ISSUERS_MAX);
 	for (uint32_t i = 0; i < setup->issuers_n; i++)
 		get_issuer(&in, &setup->issuers[i]);

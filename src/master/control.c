@@ -104,14 +104,22 @@ struct kick {
 	uint64_t count;
 };
 
+/* No account's name begins with '@': that is a domain. */
+static bool is_meant(const struct control *order, const struct row *row)
+{
+	if (!order->account[0])
+		return row->facts.connection == order->connection;
+	if (!row->account)
+		return false;
+	const char *domain =
+		order->account[0] == '@' ? strchr(row->account, '@') : NULL;
+	return strcmp(domain ? domain : row->account, order->account) == 0;
+}
+
 static void kick_row(void *context, struct row *row)
 {
 	struct kick *kick = context;
-	const struct control *order = kick->order;
-	bool meant = order->account[0]
-			     ? row->account && strcmp(row->account, order->account) == 0
-			     : row->facts.connection == order->connection;
-	if (!meant)
+	if (!is_meant(kick->order, row))
 		return;
 	kick->count++;
 	log_line("connection=%llu: ended by the administrator",

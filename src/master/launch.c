@@ -39,6 +39,7 @@ static void encode_auth(struct buf *message, const struct generation *g)
 		.pam_session = g->config.pam_session,
 		.mechanisms = g->config.mechanisms,
 		.remember_seconds = g->config.remember_seconds,
+		.names = g->config.names,
 		.issuers_n = (uint32_t)g->config.issuers_n,
 		.sources_n = (uint32_t)g->config.sources_n,
 	};

@@ -686,6 +686,51 @@ def pam_with_a_record():
             auth.refused("password", hold.login("joe", app))
 
 
+def pam_maildrop_of_its_own():
+    with hold.Directory() as directory:
+        users = Users(directory)
+        users.postern("user", "add", "joe", "--system", "--maildrop", "maildir:/v/joes/own")
+        with Auth([pam_source(), users.source("mail")], root=True) as auth:
+            got = auth.accepted(hold.login("joe", "pass word"))
+            assert got.uid == 4001 and got.path_name == b"/v/joes/own", got
+            assert got.maildrop == MAILDIR
+            users.postern("user", "set", "joe", "--maildrop", "default")
+            got = auth.accepted(hold.login("joe", "pass word"))
+            assert got.path_name == b"/var/mail/joe" and got.maildrop == MBOX
+
+
+def pam_names():
+    """Off: a name is one account's or none. On: what the statement names, and no more."""
+    with hold.Directory() as directory:
+        users = Users(directory)
+        users.postern("user", "add", "joe@other.example", "--stdin", password="virtual")
+        sources = [pam_source(), users.source("mail")]
+        with Auth(sources, root=True) as auth:
+            for name in ("JOE", "joe@mail.example"):
+                auth.refused("unknown", hold.login(name, "pass word"))
+        with Auth(sources, root=True, fold=True, strip_domain="mail.example",
+                  default_domain="example.org") as auth:
+            for name in ("joe", "JOE", "joe@mail.example", "Joe@MAIL.example"):
+                got = auth.accepted(hold.login(name, "pass word"))
+                assert got.uid == 4001 and got.account == b"joe", name
+            # a name that is an account stays that account
+            assert auth.accepted(hold.login("joe@other.example", "virtual")).uid == 8
+            assert auth.accepted(hold.login("joe@example.org", "tanstaaf")).uid == 8
+            auth.refused("unknown", hold.login("joe@elsewhere.example", "pass word"))
+            auth.refused("unknown", hold.login("root@mail.example", "pass word"))
+            users.postern("user", "add", "ann@example.org", "--stdin", password="virtual")
+            got = auth.accepted(hold.login("ann", "virtual"))
+            assert got.account == b"ann@example.org"
+
+
+def pam_first_uid():
+    with Auth([pam_source()], root=True, first_uid=4002) as auth:
+        auth.refused("unknown", hold.login("joe", "pass word"))
+    with Auth([pam_source()], root=True, first_uid=1) as auth:
+        auth.accepted(hold.login("joe", "pass word"))
+        auth.refused("unknown", hold.login("root", "pass word"))
+
+
 def pam_remembered_until_the_password_changes():
     with Auth([pam_source()], root=True, remember_seconds=300) as auth:
         auth.accepted(hold.login("joe", "pass word"))
@@ -784,6 +829,7 @@ if __name__ == "__main__":
         furnish()
         hold.run([pam_unix, pam_home, pam_talk, pam_delay,
                   pam_blocked_module_blocks_nobody_else, pam_and_virtual, pam_and_tokens,
-                  pam_with_a_record, pam_remembered_until_the_password_changes,
+                  pam_with_a_record, pam_maildrop_of_its_own, pam_names, pam_first_uid,
+                  pam_remembered_until_the_password_changes,
                   pam_processes, pam_session])
     hold.run(globals())

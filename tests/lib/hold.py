@@ -160,10 +160,13 @@ def issuer(name, key, audience="", domains="", system=False):
 
 
 def auth_setup(sources, hostname="mail.example.org", root=False, check=False,
-               pam_session=False, remember_seconds=0, issuers=(), mechanisms=0):
+               pam_session=False, remember_seconds=0, issuers=(), mechanisms=0,
+               default_domain="", strip_domain="", fold=False, first_uid=1000):
     """sources: a list of source(...); issuers: of issuer(...)."""
     return (begin(AUTH_SETUP) + octets(hostname) + bytes((root, check, pam_session))
-            + struct.pack("<III", mechanisms, remember_seconds, len(issuers)) + b"".join(issuers)
+            + struct.pack("<II", mechanisms, remember_seconds) + octets(default_domain)
+            + octets(strip_domain) + struct.pack("<BII", fold, first_uid, len(issuers))
+            + b"".join(issuers)
             + struct.pack("<I", len(sources)) + b"".join(sources))
 
 

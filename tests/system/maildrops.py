@@ -1,5 +1,6 @@
 """Maildrops from outside: postern deliver, undelete and purge."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -69,6 +70,34 @@ class Maildrops(unittest.TestCase):
             found = os.stat(os.path.join(path, "new", name))
             self.assertEqual(stat.S_IMODE(found.st_mode), 0o600)
             self.assertIn(f",S={found.st_size},W=", name)
+
+    def test_quota(self):
+        self.server.command("user", "set", JOE, "--quota-messages", "2")
+        for i in range(2):
+            self.deliver(JOE, message(i))
+        self.assertIn("over quota", self.deliver(JOE, message(3), code=75))
+        client = self.login()
+        client.dele(1)
+        client.quit()
+        self.deliver(JOE, message(3))
+        self.server.command("user", "set", JOE, "--quota-messages", "0", "--quota", "100")
+        self.assertIn("over quota", self.deliver(JOE, message(4), code=75))
+        self.server.command("user", "add", "unixjoe", "--system", "--quota", "100")
+        with contextlib.suppress(FileNotFoundError):
+            os.truncate("/var/mail/unixjoe", 0)
+        self.deliver("unixjoe", message(1))
+        self.assertIn("over quota", self.deliver("unixjoe", message(2), code=75))
+        os.truncate("/var/mail/unixjoe", 0)
+
+    def test_a_system_user_with_a_maildrop_of_its_own(self):
+        path = "/home/unixjoe/own"
+        self.server.command("user", "add", "unixjoe", "--system", "--maildrop",
+                            f"maildir:{path}")
+        self.deliver("unixjoe", message(7))
+        self.assertEqual(len(os.listdir(path + "/new")), 1)
+        client = self.login("unixjoe")
+        self.assertEqual(client.stat()[0], 1)
+        self.assertEqual(self.fetched(client, 1), wire(message(7)))
 
     def test_envelope(self):
         self.deliver(JOE, b"From someone Tue Nov 24 10:00:00 2026\n" + message(1),

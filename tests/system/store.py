@@ -302,11 +302,11 @@ class Backup(unittest.TestCase):
         shutil.copy2(server.database, self.copy)
         with contextlib.closing(sqlite3.connect(server.database)) as db:
             server.command("user", "passwd", "joe@example.org", "--stdin", input="another\n")
-            rows = db.execute("SELECT * FROM account")
-            rows.fetchone()  # who reads keeps the log from being emptied
+            db.execute("BEGIN")  # who reads keeps the log from being emptied
+            db.execute("SELECT * FROM account").fetchall()
             server.command("user", "add", "new@example.org", "--no-password")
             shutil.copy2(server.database + "-wal", self.copy + "-wal")
-            rows.close()
+            db.execute("ROLLBACK")
         for end in ("", "-wal"):
             os.rename(self.copy + end, server.database + end)
         self.assertGreater(self.log_octets(), 0)
@@ -353,6 +353,56 @@ class Backup(unittest.TestCase):
                 for end in ("", "-wal", "-shm"):
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(path + end)
+
+
+class Ended(unittest.TestCase):
+    """Who may not log in any more is not left logged in."""
+
+    def test_disable_and_del(self):
+        names = ["a@example.org", "b@example.org", "c@other.example", "d@other.example"]
+        server = Server()
+        for name in names:
+            server.add_user(name, PASSWORD)
+        with server:
+            clients = [server.poplib() for _ in names]
+            for client, name in zip(clients, names):
+                client.user(name)
+                client.pass_(PASSWORD)
+
+            def gone(*which):
+                for i in which:
+                    with self.assertRaises((poplib.error_proto, OSError)):
+                        clients[i].noop()
+
+            self.assertEqual(server.command("user", "disable", names[0]).stdout,
+                             b"1 session ended\n")
+            gone(0)
+            server.command("user", "disable", names[1], "--keep-sessions")
+            self.assertTrue(clients[1].noop().startswith(b"+OK"))
+            server.command("user", "del", names[1])
+            gone(1)
+            self.assertEqual(server.command("domain", "add", "other.example").stdout, b"")
+            self.assertEqual(server.command("domain", "disable", "Other.example").stdout,
+                             b"2 sessions ended\n")
+            gone(2, 3)
+        # without a server there is nobody to end
+        self.assertEqual(server.command("user", "disable", names[2]).stdout, b"")
+
+
+class Large(unittest.TestCase):
+    def test_export_costs_as_the_accounts(self):
+        """Four times the accounts with aliases: about four times, not sixteen."""
+        took = []
+        for n in (1000, 4000):
+            server = Server()
+            server.command("user", "import", input="".join(json.dumps(
+                {"name": f"u{i}@example.org", "aliases": [f"a{i}@example.org"]}) + "\n"
+                for i in range(n)))
+            began = os.times().children_user
+            out = server.command("user", "export").stdout
+            took.append(os.times().children_user - began)
+            self.assertEqual(out.count(b"\n"), n)
+        self.assertLess(took[1], 9 * took[0] + 0.2, took)
 
 
 class Together(unittest.TestCase):

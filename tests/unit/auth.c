@@ -127,12 +127,15 @@ Test(pam, names_that_modules_may_see)
 
 Test(owner, who_is_a_person)
 {
-	cr_assert(owner_is_person(&(struct owner){ .uid = 1000, .gid = 1000 }));
-	cr_assert_not(owner_is_person(&(struct owner){ .uid = 0, .gid = 0 }));
-	cr_assert_not(owner_is_person(&(struct owner){ .uid = 999, .gid = 1000 }));
-	cr_assert_not(owner_is_person(&(struct owner){ .uid = 1000, .gid = 0 }));
-	cr_assert_not(owner_is_person(&(struct owner){ .uid = 65534, .gid = 65534 }));
-	cr_assert_not(owner_is_person(&(struct owner){ .uid = UINT32_MAX, .gid = 1 }));
+	cr_assert(owner_is_person(&(struct owner){ .uid = 1000, .gid = 1000 }, 1000));
+	cr_assert_not(owner_is_person(&(struct owner){ .uid = 0, .gid = 0 }, 1000));
+	cr_assert_not(
+		owner_is_person(&(struct owner){ .uid = 999, .gid = 1000 }, 1000));
+	cr_assert_not(owner_is_person(&(struct owner){ .uid = 1000, .gid = 0 }, 1000));
+	cr_assert_not(
+		owner_is_person(&(struct owner){ .uid = 65534, .gid = 65534 }, 1000));
+	cr_assert_not(
+		owner_is_person(&(struct owner){ .uid = UINT32_MAX, .gid = 1 }, 1000));
 }
 
 Test(owner, root_is_found_and_nobody_else_by_its_number)

@@ -84,6 +84,10 @@ Test(config, defaults)
 	cr_expect_eq(c.takeover_seconds, 60);
 	cr_expect_eq(c.undo_seconds, 7 * 86400);
 	cr_expect_eq(c.remember_seconds, 300);
+	cr_expect_str_eq(c.names.domain, "");
+	cr_expect_str_eq(c.names.strip, "");
+	cr_expect_not(c.names.fold);
+	cr_expect_eq(c.names.first_uid, 1000);
 	cr_expect_not(c.pam_session);
 	cr_expect_not(c.kernel_tls);
 	cr_expect_not(c.client_certificates);
@@ -111,6 +115,9 @@ Test(config, every_statement)
 		"undo off\n"
 		"remember off\n"
 		"mechanisms plain SCRAM-SHA-256 USER\n"
+		"names default-domain example.org fold-case on\n"
+		"names strip-domain mail.example.org\n"
+		"first-uid 500\n"
 		"pam-session on\n"
 		"kernel-tls on\n"
 		"client-certificates on\n"
@@ -149,6 +156,10 @@ Test(config, every_statement)
 	cr_expect_eq(c.remember_seconds, 0);
 	cr_expect_eq(c.mechanisms,
 		1 << LOGIN_PLAIN | 1 << LOGIN_SCRAM_SHA_256 | 1 << LOGIN_USER);
+	cr_expect_str_eq(c.names.domain, "example.org");
+	cr_expect_str_eq(c.names.strip, "mail.example.org");
+	cr_expect(c.names.fold);
+	cr_expect_eq(c.names.first_uid, 500);
 	cr_expect(c.pam_session);
 	cr_expect(c.kernel_tls);
 	cr_expect(c.client_certificates);
@@ -182,7 +193,8 @@ Test(config, print_round_trips)
 		"issuer a /k audience * system domain x.example y.example\n"
 		"issuer b /k audience \"a b\" domain x.example\n"
 		"plaintext never\nlimits logins 3\ntimeouts login 61s takeover "
-		"1s\nundo 36h\n",
+		"1s\nundo 36h\nnames default-domain a.b strip-domain c fold-case on\n"
+		"first-uid 1\n",
 	};
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
 		struct config first, second;
@@ -226,6 +238,7 @@ Test(config, mistakes)
 		{ BASE "frobnicate\n", ":3: \"frobnicate\" is no statement; there are: "
 				       "listen, certificate, kernel-tls, "
 				       "accounts, issuer, mechanisms, pam-session, "
+				       "names, first-uid, "
 				       "remember, "
 				       "plaintext, limits, timeouts, undo, "
 				       "hostname, user, runtime, "
