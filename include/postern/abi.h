@@ -44,6 +44,9 @@ enum message_type {
 	MESSAGE_CONTROL_ROW = 16,
 	MESSAGE_CONTROL_STATS = 17,
 	MESSAGE_CONTROL_END = 18,
+	/* of the keeper as well */
+	MESSAGE_OPEN = 19,   /* gate to keeper */
+	MESSAGE_OPENED = 20, /* keeper to gate */
 };
 
 #endif

@@ -3,8 +3,8 @@
  *
  * Runs as: the gate's own user, from before its exec on; never root.
  * Links: libssl and libcrypto.
- * Parent: holds the control channel, the TLS context (without the private key) and
- * the ticket keys; reads facts from the master; never a peer's octet.
+ * Parent: holds the control channel and the TLS context, without the private key or any
+ * other secret; reads facts from the master; never a peer's octet.
  * Child: one connection: its client, verdict channel, wire and, until the handshake,
  * its channel to the keeper; no file, no fork, nothing else. Believes the master's
  * facts, and no octet of the client. Fails: a certificate that cannot be used ends the
@@ -30,6 +30,7 @@
 static struct program {
 	struct gate_setup setup;
 	struct tls tls;
+	struct told told;
 	struct facts facts; /* of the connection that is forked next */
 	struct gate gate;
 } program;
@@ -39,8 +40,6 @@ static uint64_t decode(void *self, struct span message)
 	struct program *p = self;
 	if (facts_decode(message, &p->facts) < 0)
 		return 0;
-	if (p->tls.ctx)
-		tickets_rotate(&p->tls.tickets, io_now());
 	return p->facts.connection;
 }
 
@@ -89,7 +88,7 @@ static void begin(struct program *p)
 	if (gate_setup_decode(buf_span(&message), &p->setup) < 0)
 		die(EXIT_MALFORMED, "a set-up that cannot be understood");
 	buf_free(&message);
-	if (p->setup.certificate && tls_begin(&p->tls, &p->setup) < 0)
+	if (p->setup.certificate && tls_begin(&p->tls, &p->told, &p->setup) < 0)
 		_exit(EXIT_REFUSED);
 	close(FD_GATE_CERTIFICATE);
 	if (sandbox_gate_parent() < 0)

@@ -9,6 +9,7 @@
 
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
+#include <openssl/params.h>
 #include <openssl/provider.h>
 
 #define REMOTE_PROPERTY "provider=" REMOTE_PROVIDER
@@ -64,18 +65,32 @@ static int load(void)
 	return 0;
 }
 
-EVP_PKEY *remote_key(const EVP_PKEY *public)
+static EVP_PKEY *make(const EVP_PKEY *public, OSSL_PARAM *params)
 {
 	const char *type = EVP_PKEY_is_a(public, "RSA") ? "RSA" : "EC";
 	EVP_PKEY *key = NULL;
-	OSSL_PARAM *params = NULL;
-	if (load() < 0 || EVP_PKEY_todata(public, EVP_PKEY_PUBLIC_KEY, &params) != 1)
-		return NULL;
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, REMOTE_PROPERTY);
 	if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 ||
 		EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) != 1)
 		key = NULL;
 	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
+
+EVP_PKEY *remote_key(const EVP_PKEY *public, struct told *told)
+{
+	void *where = told;
+	EVP_PKEY *key = NULL;
+	OSSL_PARAM *params = NULL, more[] = {
+		OSSL_PARAM_construct_octet_ptr(REMOTE_TOLD, &where, sizeof(*told)),
+		OSSL_PARAM_construct_end(),
+	};
+	if (load() < 0 || EVP_PKEY_todata(public, EVP_PKEY_PUBLIC_KEY, &params) != 1)
+		return NULL;
+	OSSL_PARAM *all = OSSL_PARAM_merge(params, more);
+	if (all)
+		key = make(public, all);
+	OSSL_PARAM_free(all);
 	OSSL_PARAM_free(params);
 	return key;
 }

@@ -42,10 +42,14 @@ static int match(const void *a, const void *b, int selection)
 static int import(struct remote_key *key, const char *type, const OSSL_PARAM *params)
 {
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, type, "provider=default");
-	int ok = ctx && EVP_PKEY_fromdata_init(ctx) == 1 &&
+	const OSSL_PARAM *told = OSSL_PARAM_locate_const(params, REMOTE_TOLD);
+	const void *where = NULL;
+	int ok = told && OSSL_PARAM_get_octet_ptr(told, &where, NULL) == 1 && ctx &&
+		 EVP_PKEY_fromdata_init(ctx) == 1 &&
 		 EVP_PKEY_fromdata(ctx, &key->public, EVP_PKEY_PUBLIC_KEY,
 			 (OSSL_PARAM *)(uintptr_t)params) == 1;
 	EVP_PKEY_CTX_free(ctx);
+	key->told = (struct told *)(uintptr_t)where;
 	return ok;
 }
 

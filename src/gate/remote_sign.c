@@ -1,26 +1,14 @@
 /*
  * remote_sign: signatures of the provider (provider-signature(7)): one question to
- * the keeper and its answer. Runs in a gate child, inside a handshake. A keeper
- * that does not answer fails the handshake, and with it this connection only.
+ * the keeper and its answer (ask.c). Runs in a gate child, inside a handshake.
  */
 #include "gate/remote.h"
 
-#include "base/io.h"
-#include "postern/fds.h"
-#include "postern/keeper.h"
+#include "base/poison.h"
 
-#include <errno.h>
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/rsa.h>
-#include <poll.h>
-#include <sys/socket.h>
-
-enum {
-	ANSWER_MS = 30 * 1000,
-	REQUEST_MAX = KEEPER_SIGNED_MAX + 16,
-	ANSWER_MAX = KEEPER_SIGNATURE_MAX + 16,
-};
 
 struct operation {
 	const struct remote_key *key;
@@ -117,34 +105,6 @@ static enum keeper_scheme scheme_of(const struct operation *o)
 	return (enum keeper_scheme)(SCHEME_RSA_PKCS1_SHA256 + (step << 8));
 }
 
-static int ask(const struct keeper_sign *sign)
-{
-	unsigned char storage[REQUEST_MAX];
-	struct buf message;
-	buf_fixed(&message, storage, sizeof(storage));
-	keeper_sign_encode(&message, sign);
-	struct span out = buf_span(&message);
-	return buf_ok(&message) && send(FD_GATE_KEEPER, out.p, out.n, MSG_NOSIGNAL) > 0
-		       ? 0
-		       : -1;
-}
-
-static int await(unsigned char *signature, size_t *n, size_t size)
-{
-	unsigned char storage[ANSWER_MAX];
-	struct span answer;
-	if (io_wait(FD_GATE_KEEPER, POLLIN, io_now() + ANSWER_MS) <= 0)
-		return -1;
-	ssize_t got = recv(FD_GATE_KEEPER, storage, sizeof(storage), MSG_DONTWAIT);
-	if (got <= 0 ||
-		keeper_signature_decode(span_of(storage, (size_t)got), &answer) < 0 ||
-		answer.n > size)
-		return -1;
-	memcpy(signature, answer.p, answer.n);
-	*n = answer.n;
-	return 0;
-}
-
 static int digest_sign(void *data, unsigned char *signature, size_t *n, size_t size,
 	const unsigned char *octets, size_t octets_n)
 {
@@ -156,7 +116,12 @@ static int digest_sign(void *data, unsigned char *signature, size_t *n, size_t s
 	}
 	const struct keeper_sign sign = { .scheme = scheme_of(o),
 		.octets = span_of(octets, octets_n) };
-	return signature && ask(&sign) == 0 && await(signature, n, size) == 0;
+	ssize_t got = -1;
+	if (signature)
+		got = ask_signature(o->key->told, &sign, signature, size);
+	if (got > 0)
+		*n = (size_t)got;
+	return got > 0;
 }
 
 #define FUNCTION(id, function)                                       \

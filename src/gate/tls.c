@@ -81,12 +81,12 @@ static int read_certificate(SSL_CTX *ctx, const char *path)
 }
 
 /* The private key itself is the keeper's. */
-static int use_remote_key(SSL_CTX *ctx, const char *path)
+static int use_remote_key(SSL_CTX *ctx, struct told *told, const char *path)
 {
 	const EVP_PKEY *public = X509_get0_pubkey(SSL_CTX_get0_certificate(ctx));
 	if (!public || (!EVP_PKEY_is_a(public, "RSA") && !EVP_PKEY_is_a(public, "EC")))
 		return complain(path, "is for neither an RSA nor an ECDSA key");
-	EVP_PKEY *key = remote_key(public);
+	EVP_PKEY *key = remote_key(public, told);
 	int result = key && SSL_CTX_use_PrivateKey(ctx, key) == 1
 			     ? 0
 			     : complain(path, "the certificate cannot be used");
@@ -106,11 +106,14 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
 }
 
 /* A client's certificate means what the administrator says that it means (auth): any
- * is taken, the handshake proves that the client has its key. */
-static int take_any(X509_STORE_CTX *unused, void *unused_too)
+ * is taken, the handshake proves that the client has its key. A ticket would not: it
+ * gets none. */
+static int take_any(X509_STORE_CTX *store, void *unused)
 {
-	(void)unused, (void)unused_too;
-	return 1;
+	SSL *ssl =
+		X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	(void)unused;
+	return SSL_set_num_tickets(ssl, 0);
 }
 
 /* A ticket of TLS 1.2 crosses in the clear, and what is sealed in it opens the
@@ -155,19 +158,19 @@ static int configure(SSL_CTX *ctx)
 	return 0;
 }
 
-int tls_begin(struct tls *tls, const struct gate_setup *setup)
+int tls_begin(struct tls *tls, struct told *told, const struct gate_setup *setup)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	tls->ctx = NULL;
+	tls->told = told;
 	tls->kernel = setup->kernel_tls;
-	if (!ctx || configure(ctx) < 0 ||
-		tickets_begin(&tls->tickets, ctx, io_now()) < 0) {
+	if (!ctx || configure(ctx) < 0 || tickets_begin(told, ctx) < 0) {
 		SSL_CTX_free(ctx);
 		return complain("TLS", "no context");
 	}
 	refuse_old_tickets(tls, ctx);
 	if (read_certificate(ctx, setup->certificate_path) < 0 ||
-		use_remote_key(ctx, setup->certificate_path) < 0) {
+		use_remote_key(ctx, told, setup->certificate_path) < 0) {
 		SSL_CTX_free(ctx);
 		return -1;
 	}
@@ -206,7 +209,7 @@ int tls_accept(
 		SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
 	int result = handshake(s, deadline);
 	/* Nothing more will be signed for this connection. */
-	close(FD_GATE_KEEPER);
+	ask_end(tls->told);
 	return result;
 }
 

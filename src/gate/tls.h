@@ -9,8 +9,8 @@
 #include "postern/setup.h"
 
 struct tls {
-	SSL_CTX *ctx; /* NULL: no certificate, no TLS */
-	struct tickets tickets;
+	SSL_CTX *ctx;	   /* NULL: no certificate, no TLS */
+	struct told *told; /* to the gate of the one connection */
 	/* OpenSSL's own idea of what is secure enough */
 	int (*usual)(const SSL *ssl, const SSL_CTX *ctx, int operation, int bits,
 		int nid, void *other, void *ex);
@@ -19,9 +19,10 @@ struct tls {
 
 /*
  * Reads the certificate chain (PEM) from FD_GATE_CERTIFICATE and builds the context.
- * Returns 0; or -1 after a log line that names the file by its path in the set-up.
+ * *told must outlive it. Returns 0; or -1 after a log line that names the file by its
+ * path in the set-up.
  */
-int tls_begin(struct tls *tls, const struct gate_setup *setup);
+int tls_begin(struct tls *tls, struct told *told, const struct gate_setup *setup);
 
 /*
  * A handshake on the stream, which speaks TLS from then on; uses up FD_GATE_KEEPER. 0,

@@ -1,6 +1,6 @@
 /*
  * keeper: encoders and decoders of the messages to and from the keeper. The
- * decoder of SIGN runs beside the private key, on the word of a gate.
+ * decoders of SIGN and OPEN run beside the private key, on the word of a gate.
  */
 #include "postern/keeper.h"
 
@@ -42,18 +42,77 @@ int keeper_sign_decode(struct span message, struct keeper_sign *sign)
 	return msg_done(&in);
 }
 
-void keeper_signature_encode(struct buf *message, struct span signature)
+static void put_ticket(struct buf *message, const struct keeper_ticket *ticket)
+{
+	msg_put_octets(message, span_of(ticket->name, sizeof(ticket->name)),
+		KEEPER_TICKET_NAME);
+	msg_put_octets(
+		message, span_of(ticket->key, sizeof(ticket->key)), KEEPER_TICKET_KEY);
+}
+
+static void get_exactly(struct msg_in *in, unsigned char *to, size_t n)
+{
+	struct span octets = msg_get_octets(in, n, n);
+	if (octets.n == n)
+		memcpy(to, octets.p, n);
+}
+
+static void get_ticket(struct msg_in *in, struct keeper_ticket *ticket)
+{
+	get_exactly(in, ticket->name, sizeof(ticket->name));
+	get_exactly(in, ticket->key, sizeof(ticket->key));
+}
+
+void keeper_signature_encode(
+	struct buf *message, const struct keeper_signature *signature)
 {
 	msg_begin(message, MESSAGE_SIGNATURE);
-	msg_put_octets(message, signature, KEEPER_SIGNATURE_MAX);
-	if (signature.n == 0)
+	msg_put_octets(message, signature->signature, KEEPER_SIGNATURE_MAX);
+	put_ticket(message, &signature->fresh);
+	if (signature->signature.n == 0)
 		message->failed = true;
 }
 
-int keeper_signature_decode(struct span message, struct span *signature)
+int keeper_signature_decode(struct span message, struct keeper_signature *signature)
 {
 	struct msg_in in = msg_open(message, MESSAGE_SIGNATURE);
-	*signature = msg_get_octets(&in, 1, KEEPER_SIGNATURE_MAX);
+	signature->signature = msg_get_octets(&in, 1, KEEPER_SIGNATURE_MAX);
+	get_ticket(&in, &signature->fresh);
+	return msg_done(&in);
+}
+
+void keeper_open_encode(
+	struct buf *message, const unsigned char name[KEEPER_TICKET_NAME])
+{
+	msg_begin(message, MESSAGE_OPEN);
+	msg_put_octets(message, span_of(name, KEEPER_TICKET_NAME), KEEPER_TICKET_NAME);
+}
+
+int keeper_open_decode(struct span message, unsigned char name[KEEPER_TICKET_NAME])
+{
+	struct msg_in in = msg_open(message, MESSAGE_OPEN);
+	get_exactly(&in, name, KEEPER_TICKET_NAME);
+	return msg_done(&in);
+}
+
+void keeper_opened_encode(struct buf *message, const struct keeper_opened *opened)
+{
+	msg_begin(message, MESSAGE_OPENED);
+	msg_put_u8(message, opened->known);
+	if (opened->known) {
+		put_ticket(message, &opened->shown);
+		put_ticket(message, &opened->fresh);
+	}
+}
+
+int keeper_opened_decode(struct span message, struct keeper_opened *opened)
+{
+	struct msg_in in = msg_open(message, MESSAGE_OPENED);
+	*opened = (struct keeper_opened){ .known = msg_get_bool(&in) };
+	if (opened->known) {
+		get_ticket(&in, &opened->shown);
+		get_ticket(&in, &opened->fresh);
+	}
 	return msg_done(&in);
 }
 

@@ -1,11 +1,12 @@
 /*
- * postern-keeper: the TLS private key.
+ * postern-keeper: the TLS private key, and the keys of session tickets.
  *
  * Runs as: its own user, from before its exec on; never root.
  * Links: libcrypto.
  * Parent: reads certificate and key at its start, then starts the workers and waits for
- * their ends. Workers: hold the control channel and, for the moment of one
- * signature, a gate's channel. No file, no network, no process.
+ * their ends. Workers: hold the control channel and, for the moment of an
+ * answer, a gate's channel (a few, while a ticket that did not open waits for its
+ * signature). No file, no network, no process.
  * Trusts: the master. Distrusts: every octet of a gate; see form.c for what can be
  * had from it.
  * Fails: a certificate or key that cannot be used ends it with EXIT_REFUSED and a line
@@ -39,6 +40,7 @@ struct worker {
 struct keeper {
 	struct keeper_setup setup;
 	struct key key;
+	struct tickets tickets;
 	struct worker workers[KEEPER_WORKERS_MAX];
 };
 
@@ -52,6 +54,8 @@ static void begin(struct keeper *k)
 	buf_free(&message);
 	if (key_read(&k->key, &k->setup) < 0)
 		_exit(EXIT_REFUSED);
+	if (tickets_begin(&k->tickets) < 0)
+		die(EXIT_TEMPORARY, "keys for tickets");
 	if (sandbox_keeper_parent() < 0)
 		die(EXIT_TEMPORARY, "sandbox");
 }
@@ -71,7 +75,7 @@ static _Noreturn void become_worker(const struct keeper *k, pid_t parent)
 #else
 	(void)parent;
 #endif
-	worker_run(&k->key);
+	worker_run(&k->key, &k->tickets);
 }
 
 static void start(struct keeper *k, struct worker *w)

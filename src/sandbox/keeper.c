@@ -9,7 +9,8 @@
 #include "filters.h"
 
 enum {
-	KEEPER_DESCRIPTORS = 6, /* a gate's channel beside the control channel */
+	/* gates' channels beside the control channel: one, and WAITING of worker.c */
+	KEEPER_DESCRIPTORS = 14,
 	KEEPER_DATA = 64 << 20, /* octets */
 };
 

@@ -118,12 +118,13 @@ static void connect_keeper(int pipe_end)
 
 static SSL_CTX *server_context(const char *certificate, const char *key, bool remote)
 {
+	static struct told told;
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
 		fail(certificate);
 	if (remote) {
-		EVP_PKEY *pkey =
-			remote_key(X509_get0_pubkey(SSL_CTX_get0_certificate(ctx)));
+		EVP_PKEY *pkey = remote_key(
+			X509_get0_pubkey(SSL_CTX_get0_certificate(ctx)), &told);
 		if (!pkey || SSL_CTX_use_PrivateKey(ctx, pkey) != 1)
 			fail("remote key");
 	} else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) {

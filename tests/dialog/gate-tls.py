@@ -173,6 +173,25 @@ def test_session_resumption():
         with implicit(gate, context, session=session) as c:
             assert c.client.session_reused
             c.log_in()
+        for _ in range(2):  # a ticket is for use once
+            with implicit(gate, context, session=session) as c:
+                assert not c.client.session_reused
+                c.log_in()
+                later = c.client.session
+        with implicit(gate, context, session=later) as c:
+            assert c.client.session_reused
+
+
+def test_a_certificate_gets_no_ticket():
+    """It would stand for a proof that was given once."""
+    facts = {"offered": hold.mechanisms("USER", "EXTERNAL")}
+    context = client_context(ssl.TLSVersion.TLSv1_3)
+    context.load_cert_chain(*CERTIFICATES.pair("ec", "client"))
+    with with_tls() as gate, \
+            Connection(gate, listener=hold.LISTENER_POP3S, tls=True, **facts) as c:
+        c.start_tls(context)
+        c.greeting = c.line()
+        assert not c.client.session.has_ticket
 
 
 def test_no_tickets_for_tls_12():

@@ -96,6 +96,82 @@ def test_one_connection_one_signature():
         assert len(ask(parent, good)) == 1
 
 
+def given(parent):
+    """A ticket, as it comes with a signature."""
+    answer, = ask(parent, hold.sign(0x0403, TLS13))
+    return hold.signed(answer)[1]
+
+
+def opened(parent, name):
+    with begin(parent, hold.open_ticket(name)) as outer:
+        return hold.opened_decode(hold.receive(outer))
+
+
+def test_tickets():
+    """Each has a key of its own, opens once, and gives the next."""
+    with keeper(*CERTIFICATES.pair("ec")) as parent:
+        tickets = [given(parent) for _ in range(20)]
+        for ticket in list(tickets):
+            shown, fresh = opened(parent, ticket.name)
+            assert shown == ticket
+            tickets.append(fresh)
+            assert opened(parent, ticket.name) is None, "twice"
+        assert len({t.name for t in tickets}) == len({t.key for t in tickets}) == 40
+        for name in (bytes(16), b"n" * 16, tickets[-1].name[:-1] + b"x"):
+            assert opened(parent, name) is None
+        assert opened(parent, tickets[-1].name)
+    with keeper(*CERTIFICATES.pair("ec")) as parent:
+        assert opened(parent, tickets[-2].name) is None, "another keeper's"
+
+
+def test_one_connection_one_handshake():
+    """A ticket that opened is the handshake; one that did not leaves the signature."""
+    sign, stale = hold.sign(0x0403, TLS13), hold.open_ticket(b"n" * 16)
+    with keeper(*CERTIFICATES.pair("ec")) as parent:
+        name = given(parent).name
+        outer = begin(parent, hold.open_ticket(name))
+        assert hold.opened_decode(hold.receive(outer))
+        assert hold.receive(outer) == b""
+        outer = begin(parent, stale)
+        assert hold.opened_decode(hold.receive(outer)) is None
+        assert not hold.readable(outer, 0.2), "the signature may come late"
+        outer.send(sign)
+        assert hold.signed(hold.receive(outer))
+        assert hold.receive(outer) == b""
+        name = given(parent).name
+        outer = begin(parent, stale)
+        assert hold.opened_decode(hold.receive(outer)) is None
+        outer.send(hold.open_ticket(name))
+        assert hold.receive(outer) == b"", "a second ticket"
+        parent.expect_log("no handshake's")
+
+
+def test_nobody_keeps_a_worker_waiting():
+    """A gate that asks for a ticket and then says nothing: others are served, and the
+    last eight of its like at each worker may go on."""
+    stale = hold.open_ticket(b"n" * 16)
+    with keeper(*CERTIFICATES.pair("ec"), workers=1) as parent:
+        silent = [begin(parent, stale) for _ in range(20)]
+        for outer in silent:
+            assert hold.opened_decode(hold.receive(outer)) is None
+        given(parent)
+        for outer in silent[:12]:
+            assert hold.receive(outer) == b""
+        for outer in silent[:11:-1]:
+            outer.send(hold.sign(0x0403, TLS13))
+            assert hold.signed(hold.receive(outer))
+        assert not [line for line in parent.log().splitlines() if "handshake" in line]
+
+
+def begin(parent, request):
+    """A channel on which the request has been put to the keeper."""
+    outer, inner = hold.seqpacket()
+    outer.send(request)
+    parent.send(hold.channel(7), [inner])
+    inner.close()
+    return outer
+
+
 def test_work_that_cannot_be_understood():
     with keeper(*CERTIFICATES.pair("ec")) as parent:
         parent.send(bytes((hold.ABI, 0xff)))

@@ -42,6 +42,8 @@ ROUND_TRIP(session_setup, struct session_setup)
 
 ROUND_TRIP(keeper_setup, struct keeper_setup)
 ROUND_TRIP(keeper_sign, struct keeper_sign)
+ROUND_TRIP(keeper_signature, struct keeper_signature)
+ROUND_TRIP(keeper_opened, struct keeper_opened)
 
 ROUND_TRIP(control, struct control)
 ROUND_TRIP(control_row, struct control_row)
@@ -58,11 +60,11 @@ static void channels(struct span message, struct buf *again)
 	buf_reset(again);
 }
 
-static void signatures(struct span message, struct buf *again)
+static void opens(struct span message, struct buf *again)
 {
-	struct span signature;
-	if (keeper_signature_decode(message, &signature) == 0) {
-		keeper_signature_encode(again, signature);
+	unsigned char name[KEEPER_TICKET_NAME];
+	if (keeper_open_decode(message, name) == 0) {
+		keeper_open_encode(again, name);
 		expect_same(message, again);
 	}
 	buf_reset(again);
@@ -105,12 +107,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	session_setup(message, &again);
 	keeper_setup(message, &again);
 	keeper_sign(message, &again);
+	keeper_signature(message, &again);
+	keeper_opened(message, &again);
 	control(message, &again);
 	control_row(message, &again);
 	control_stats(message, &again);
 	control_end(message, &again);
 	channels(message, &again);
-	signatures(message, &again);
+	opens(message, &again);
 	kills(message, &again);
 	batons(message, &again);
 	buf_free(&again);

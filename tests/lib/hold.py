@@ -22,6 +22,7 @@ ABI = 2
 MESSAGE_MAX = 16384
 (GATE_SETUP, AUTH_SETUP, SESSION_SETUP, CONNECTION, KILL, REPORT, LOGIN, VERDICT,
  BATON, IDENTITY, KEEPER_SETUP, CHANNEL, SIGN, SIGNATURE) = range(1, 15)
+OPEN, OPENED = 19, 20
 LISTENER_POP3, LISTENER_POP3S = 1, 2
 (REPORT_READY, REPORT_STARTED, REPORT_ENDED, REPORT_ACCEPTED,
  REPORT_OFFER, REPORT_REFUSED, REPORT_UNKNOWN) = range(1, 8)
@@ -140,9 +141,35 @@ def sign(scheme, to_be_signed):
     return begin(SIGN) + struct.pack("<H", scheme) + octets(to_be_signed)
 
 
-def signature_decode(message):
+Ticket = collections.namedtuple("Ticket", "name key")
+
+
+def ticket(m):
+    got = Ticket(m.octets(), m.octets())
+    assert (len(got.name), len(got.key)) == (16, 64)
+    return got
+
+
+def signed(message):
+    """Of a SIGNATURE: the signature, and the ticket that comes with it."""
     m = In(message, SIGNATURE)
-    got = m.octets()
+    got = m.octets(), ticket(m)
+    m.done()
+    return got
+
+
+def signature_decode(message):
+    return signed(message)[0]
+
+
+def open_ticket(name):
+    return begin(OPEN) + octets(name)
+
+
+def opened_decode(message):
+    """The ticket that was shown, and a fresh one; None: it is not known."""
+    m = In(message, OPENED)
+    got = (ticket(m), ticket(m)) if m.u8() else None
     m.done()
     return got
 

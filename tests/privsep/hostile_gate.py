@@ -275,6 +275,23 @@ class Gate(Hostile):
         self.gate.receive(fd=FD_KEEPER)
         self.assertIn(self.gate.receive(fd=FD_KEEPER), (b"", "ECONNRESET"))
 
+    def test_a_ticket_opens_once(self):
+        """What is recorded of a client's ticket is one that is used up; and who opened
+        one has had the handshake of this connection."""
+        form = b" " * 64 + b"TLS 1.3, server CertificateVerify\0" + b"x" * 32
+        self.gate.send(hold.sign(0x0804, form), FD_KEEPER)
+        ticket = hold.signed(self.gate.receive(fd=FD_KEEPER))[1]
+        with puppet_gate(self.server, self.source) as gate:
+            gate.send(hold.open_ticket(ticket.name), FD_KEEPER)
+            self.assertEqual(hold.opened_decode(gate.receive(fd=FD_KEEPER))[0], ticket)
+            self.assertIn(gate.receive(fd=FD_KEEPER), (b"", "ECONNRESET"))
+        for name in (ticket.name, b"n" * 16):
+            with puppet_gate(self.server, self.source) as gate:
+                gate.send(hold.open_ticket(name), FD_KEEPER)
+                self.assertIsNone(hold.opened_decode(gate.receive(fd=FD_KEEPER)))
+                gate.send(hold.open_ticket(ticket.name), FD_KEEPER)
+                self.assertIn(gate.receive(fd=FD_KEEPER), (b"", "ECONNRESET"))
+
     def test_no_system_call_beyond_its_work(self):
         if not SANDBOXED:
             self.skipTest("a sanitized build has no system call filters")
