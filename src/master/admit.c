@@ -89,27 +89,57 @@ bool master_plaintext(const struct config *config, const struct netaddr *peer,
 	return config->plaintext == PLAINTEXT_ALWAYS;
 }
 
-/* What one /48 may have: whoever has one address of IPv6 has thousands of /64. */
-static uint32_t share_of_network(const struct config *config)
+static uint32_t quarter(const struct master *m)
 {
-	uint32_t quarter = config->connections / 4;
-	return quarter > config->per_source ? quarter : config->per_source;
+	return m->most / 4 ? m->most / 4 : 1;
+}
+
+/* What one network may have (source.h): whoever has one address has many. */
+static uint32_t share_of_network(const struct master *m)
+{
+	uint32_t per_source = m->current->config.per_source;
+	return quarter(m) > per_source ? quarter(m) : per_source;
+}
+
+/*
+ * A quarter of the house is kept for sources with good logins. Where there is no room,
+ * the oldest stranger makes some; only who is known himself may take a place from who
+ * is. A gate that is told to end still counts, so there may be a few rows too many for
+ * a moment.
+ */
+static bool make_room(struct master *m, bool known)
+{
+	bool full = m->rows.n >= m->most;
+	if (!full && (known || m->crowd.strangers.n < m->most - quarter(m)))
+		return true;
+	struct row *oldest = crowd_oldest(&m->crowd.strangers);
+	if (!oldest && known)
+		oldest = crowd_oldest(&m->crowd.known);
+	if (!oldest || m->rows.n >= m->most + quarter(m))
+		return false;
+	m->stats.turned_away++;
+	attempt_end(oldest);
+	return true;
+}
+
+/* NULL, or why it cannot come in. */
+static const char *reason_against(struct master *m, const struct source *source)
+{
+	if (source->connections > m->current->config.per_source)
+		return "too many connections from your address";
+	if (source->wide && source->wide->connections > share_of_network(m))
+		return "too many connections from your network";
+	if (!make_room(m, source_is_good(source, io_now())))
+		return "too many connections";
+	return NULL;
 }
 
 static void admit(struct master *m, int client, enum listener_kind kind,
 	const struct netaddr *peer, const struct netaddr *local)
 {
-	const struct config *config = &m->current->config;
-	const char *why = NULL;
 	struct source *source = source_enter(&m->sources, peer);
-	if (m->rows.n >= config->connections)
-		why = "too many connections";
-	else if (source && source->connections > config->per_source)
-		why = "too many connections from your address";
-	else if (source && source->wide &&
-		 source->wide->connections > share_of_network(config))
-		why = "too many connections from your network";
-	struct row *row = source && !why ? row_new(&m->rows, &m->timers) : NULL;
+	const char *why = source ? reason_against(m, source) : "out of memory";
+	struct row *row = why ? NULL : row_new(&m->rows, &m->timers);
 	if (!row) {
 		if (source)
 			source_leave(&m->sources, source, io_now());
@@ -123,9 +153,11 @@ static void admit(struct master *m, int client, enum listener_kind kind,
 	row->facts.listener = kind;
 	row->facts.peer = *peer;
 	row->facts.local = *local;
-	if (challenge_draw(&m->challenges, config->hostname, row->facts.challenge) < 0)
+	if (challenge_draw(&m->challenges, m->current->config.hostname,
+		    row->facts.challenge) < 0)
 		bug("no random numbers: %s", strerror(errno));
 	m->stats.accepted_connections++;
+	crowd_join(&m->crowd, row, source_is_good(source, row->since));
 	attempt_begin(row);
 }
 

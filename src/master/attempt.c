@@ -107,15 +107,28 @@ static void bear_gate(struct row *row)
 	errand_work(row, DOMAIN_GATE);
 }
 
+/* From when on it may have a gate. */
+static int64_t birth(const struct row *row, int64_t now)
+{
+	int64_t all =
+		source_is_good(row->source, now) ? now : master_birth(row->master, now);
+	return row->source->bear_at > all ? row->source->bear_at : all;
+}
+
 static void on_stranger(void *owner, short events)
 {
 	struct row *row = owner;
+	int64_t now = io_now();
 	int waiting = 0;
 	/* Readable and nothing there: the peer left without a word. */
 	if (events & POLLHUP || ioctl(row->client, FIONREAD, &waiting) < 0 || !waiting)
 		attempt_end(row);
-	else
+	else if (birth(row, now) <= now)
 		bear_gate(row);
+	else if (poller_watch(row->master->poller, &row->watch, row->client, 0) == 0)
+		attempt_step_in(row, birth(row, now) - now);
+	else
+		attempt_end(row);
 }
 
 void attempt_gate_has(struct row *row)
@@ -222,7 +235,9 @@ static void late(struct row *row)
 static void on_step(void *owner)
 {
 	struct row *row = owner;
-	if (row->state == ROW_PARTED)
+	if (row->state == ROW_STRANGER)
+		on_stranger(row, 0);
+	else if (row->state == ROW_PARTED)
 		attempt_chase(row);
 	else if (row->state == ROW_TARPIT)
 		attempt_answer(row, VERDICT_FAIL);

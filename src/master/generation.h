@@ -26,12 +26,13 @@ struct generation {
 		uid_t uid;
 		gid_t gid;
 	} gate_user, keeper_user;
-	uint32_t mechanisms; /* that auth offered */
-	uint32_t kernel_tls; /* ktls_probe(), when it is wanted */
-	bool check;	     /* only to see whether it would start */
-	bool served;	     /* it was current once: what dies is started again */
-	bool ending;	     /* no more work; its channels are closed */
-	size_t rows;	     /* connections that it serves */
+	uint32_t mechanisms;	   /* that auth offered */
+	uint32_t kernel_tls;	   /* ktls_probe(), when it is wanted */
+	bool check;		   /* only to see whether it would start */
+	bool served;		   /* it was current once: what dies is started again */
+	bool ending;		   /* no more work; its channels are closed */
+	size_t rows;		   /* connections that it serves */
+	unsigned crashes[DOMAINS]; /* of children */
 	struct generation *next;
 };
 

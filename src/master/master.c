@@ -45,6 +45,7 @@ int master_init(struct master *m, const char *config_path, int signals)
 		.signals = { .fd = -1, .ready = on_signals, .owner = m },
 		.pause = { .fire = admit_on_pause, .owner = m },
 		.refresh = { .fire = reload_on_refresh, .owner = m },
+		.renew = { .fire = reload_on_renew, .owner = m },
 		.notice = { .fire = on_notice, .owner = m } };
 	for (int i = 0; i < CONTROL_CLIENTS; i++)
 		m->control.clients[i].fd = -1;
@@ -235,7 +236,7 @@ int master_serve(struct master *m, const struct config *config,
 	void (*ready)(void *context), void *context)
 {
 	log_walls(m);
-	reload_raise_descriptors(config->connections);
+	reload_most(m, config->connections);
 	if (control_open(m, config->runtime) < 0 ||
 		listeners_open(&m->listeners, config, NULL) < 0)
 		return 1;

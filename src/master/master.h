@@ -6,6 +6,7 @@
 
 #include "master/challenge.h"
 #include "master/control.h"
+#include "master/crowd.h"
 #include "master/generation.h"
 #include "master/listen.h"
 #include "master/poller.h"
@@ -24,16 +25,20 @@ struct master {
 	struct sources sources;
 	struct challenges challenges;
 	struct queue queue; /* claims that wait for their turn */
+	struct crowd crowd;
+	uint32_t most; /* connections: what is configured, as far as descriptors go */
 	struct listeners listeners;
 	/* current serves new connections; incoming gets ready to; the list has all. */
 	struct generation *current, *incoming, *generations;
-	struct watch signals; /* the self-pipe of main.c */
-	struct timer pause;   /* set while nothing is accepted */
-	struct timer refresh; /* new processes, for a fresh address layout */
-	struct timer notice;  /* set while a log line about limits would be noise */
-	pid_t logger;	      /* 0: none */
-	int log_pipe;	      /* what the logger reads; -1: none */
-	bool failed;	      /* the first generation did not get ready */
+	struct watch signals;	     /* the self-pipe of main.c */
+	struct timer pause;	     /* set while nothing is accepted */
+	struct timer refresh;	     /* new processes, for a fresh address layout */
+	struct timer renew;	     /* the same, because children crashed */
+	int64_t renewed, renew_wait; /* when that was last, and how long it waited */
+	struct timer notice; /* set while a log line about limits would be noise */
+	pid_t logger;	     /* 0: none */
+	int log_pipe;	     /* what the logger reads; -1: none */
+	bool failed;	     /* the first generation did not get ready */
 	bool stopping;
 	int64_t stop_deadline;
 	int64_t started;
@@ -69,6 +74,13 @@ void master_generation_idle(struct master *m, struct generation *generation);
 /* May a secret be sent without TLS from there to here? */
 bool master_plaintext(const struct config *config, const struct netaddr *peer,
 	const struct netaddr *local);
+
+/* A process of a connection was ended by a signal that is not ours. */
+void master_crashed(
+	struct master *m, struct generation *generation, enum domain_kind kind);
+
+/* When a gate may be born for a stranger: not while too many have just crashed. */
+int64_t master_birth(const struct master *m, int64_t now);
 
 /* There are no descriptors left: nothing is accepted for a while. */
 void master_no_descriptors(struct master *m);

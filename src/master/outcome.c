@@ -26,6 +26,22 @@ enum {
 	DOUBT_MS = 1000,     /* does a session come of what a killed auth did? */
 };
 
+/* By a signal that neither we nor an administrator sends. */
+static bool crashed(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL &&
+	       WTERMSIG(status) != SIGTERM;
+}
+
+/* Whoever guesses at a layout of addresses needs crashes: each is dear. */
+static void note_crash(struct row *row, enum domain_kind kind, int status)
+{
+	if (!crashed(status) || row->master->stopping)
+		return;
+	source_crashed(row->source, io_now());
+	master_crashed(row->master, row->generation, kind);
+}
+
 static bool exited(int status, int code)
 {
 	return WIFEXITED(status) && WEXITSTATUS(status) == code;
@@ -77,6 +93,7 @@ static void accepted(struct row *row)
 {
 	source_accepted(row->source, io_now());
 	row->master->stats.logins++;
+	crowd_leave(row);
 	/* It may not have begun yet; then it has a deadline to begin. */
 	if (!row->session_ended)
 		row->parts |= PART_SESSION;
@@ -169,6 +186,7 @@ static void auth_failed(struct row *row, int status)
 {
 	log_end(row, DOMAIN_AUTH, status);
 	row->master->stats.failed++;
+	note_crash(row, DOMAIN_AUTH, status);
 	if (exited(status, EXIT_MALFORMED))
 		(void)source_refused(row->source, 0, io_now());
 	bool session = row->parts & PART_SESSION || row->session_ended;
@@ -220,6 +238,7 @@ static void session_ended(struct row *row, int status)
 {
 	row->parts &= ~(unsigned)PART_SESSION;
 	row->session_pid = 0;
+	note_crash(row, DOMAIN_SESSION, status);
 	row->session_ended = true;
 	row->session_status = status;
 	row->doubt = false;
@@ -231,6 +250,7 @@ static void gate_ended(struct row *row, int status)
 {
 	row->parts &= ~(unsigned)PART_GATE;
 	row->gate_pid = 0;
+	note_crash(row, DOMAIN_GATE, status);
 	if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
 		log_end(row, DOMAIN_GATE, status);
 	if (row->state != ROW_PARTED)

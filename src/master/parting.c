@@ -102,6 +102,7 @@ void attempt_part(struct row *row)
 	poller_forget(m->poller, &row->watch);
 	poller_forget(m->poller, &row->sign);
 	timer_stop(&m->timers, &row->login);
+	crowd_leave(row);
 	if (row->state == ROW_QUEUED)
 		queue_remove(&m->queue, row);
 	for (int kind = 0; kind < DOMAINS; kind++)

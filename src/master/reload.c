@@ -16,30 +16,61 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum {
-	REFRESH_MS = 24 * 3600 * 1000,
-	ROW_DESCRIPTORS = 4,
-	OTHER_DESCRIPTORS = 128,
+/* Crashes of children, after which their parents' layout must not be guessed at
+ * further: of auth, which is root, one. */
+static const unsigned few[DOMAINS] = {
+	[DOMAIN_GATE] = 4,
+	[DOMAIN_AUTH] = 1,
+	[DOMAIN_SESSION] = 4,
+	[DOMAIN_KEEPER] = 4,
 };
 
-void reload_raise_descriptors(uint32_t connections)
+enum {
+	RENEW_FIRST_MS = 1000,	/* between two renewals; twice as long after each, */
+	RENEW_MOST_MS = 15000,	/* up to this, */
+	RENEW_CALM_MS = 600000, /* until there has been none for so long */
+	GENERATIONS_MOST = 16,	/* whose sessions live on, at a time */
+	BRAKE = 16, /* crashes of gates before strangers wait for the new ones */
+	REFRESH_MS = 24 * 3600 * 1000,
+	ROW_DESCRIPTORS = 4,
+	OTHER_DESCRIPTORS = 256,
+	FEWEST = 8, /* connections, however few descriptors there are */
+};
+
+/* How many may be open, raised as far as it goes. */
+static rlim_t raise_descriptors(rlim_t need)
 {
 	struct rlimit limit;
-	rlim_t need = (rlim_t)connections * ROW_DESCRIPTORS + OTHER_DESCRIPTORS;
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= need)
-		return;
-	const rlim_t most = limit.rlim_max;
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return need;
+	if (limit.rlim_cur >= need)
+		return limit.rlim_cur;
+	const rlim_t most = limit.rlim_max, before = limit.rlim_cur;
 	limit.rlim_cur = need;
 	if (most < need)
 		limit.rlim_max = need;
 	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
-		return;
+		return need;
 	/* Even root may not raise the hard limit without CAP_SYS_RESOURCE. */
 	limit.rlim_cur = limit.rlim_max = most;
-	if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && most < need)
-		log_line("%llu descriptors may be open; %lu connections need %llu",
-			(unsigned long long)limit.rlim_cur, (unsigned long)connections,
-			(unsigned long long)need);
+	return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? most : before;
+}
+
+void reload_most(struct master *m, uint32_t connections)
+{
+	rlim_t need = (rlim_t)connections * ROW_DESCRIPTORS + OTHER_DESCRIPTORS;
+	rlim_t may = raise_descriptors(need);
+	m->most = connections;
+	if (may >= need)
+		return;
+	m->most = FEWEST;
+	if (may > OTHER_DESCRIPTORS + FEWEST * ROW_DESCRIPTORS)
+		m->most = (uint32_t)(may - OTHER_DESCRIPTORS) / ROW_DESCRIPTORS;
+	log_line("%llu descriptors may be open; %lu connections need %llu: there will "
+		 "be "
+		 "%lu at most",
+		(unsigned long long)may, (unsigned long)connections,
+		(unsigned long long)need, (unsigned long)m->most);
 }
 
 int reload_begin(struct master *m, const struct config *config, bool check)
@@ -109,7 +140,7 @@ void master_generation_ready(struct master *m, struct generation *g)
 		master_generation_failed(m, g);
 		return;
 	}
-	reload_raise_descriptors(g->config.connections);
+	reload_most(m, g->config.connections);
 	g->served = true;
 	m->current = g;
 	m->incoming = NULL;
@@ -167,4 +198,50 @@ void reload_on_refresh(void *owner)
 	timer_set(&m->timers, &m->refresh, io_now() + REFRESH_MS);
 	if (!m->incoming && !m->stopping)
 		(void)reload_begin(m, &m->current->config, false);
+}
+
+void master_crashed(struct master *m, struct generation *g, enum domain_kind kind)
+{
+	int64_t now = io_now(), wait = 0;
+	if (g != m->current || m->stopping || ++g->crashes[kind] < few[kind] ||
+		timer_is_set(&m->renew))
+		return;
+	if (now - m->renewed >= RENEW_CALM_MS)
+		m->renew_wait = 0;
+	else if (m->renewed + m->renew_wait > now)
+		wait = m->renewed + m->renew_wait - now;
+	timer_set(&m->timers, &m->renew, now + wait);
+}
+
+int64_t master_birth(const struct master *m, int64_t now)
+{
+	bool coming = m->incoming || timer_is_set(&m->renew);
+	return coming && m->current->crashes[DOMAIN_GATE] >= BRAKE
+		       ? now + RENEW_FIRST_MS
+		       : now;
+}
+
+static size_t count_generations(const struct master *m)
+{
+	size_t n = 0;
+	for (const struct generation *g = m->generations; g; g = g->next)
+		n++;
+	return n;
+}
+
+void reload_on_renew(void *owner)
+{
+	struct master *m = owner;
+	if (m->stopping || m->incoming)
+		return;
+	if (count_generations(m) >= GENERATIONS_MOST) {
+		timer_set(&m->timers, &m->renew, io_now() + RENEW_MOST_MS);
+		return;
+	}
+	log_line("processes have crashed: all are started anew");
+	m->renewed = io_now();
+	m->renew_wait = m->renew_wait ? m->renew_wait * 2 : RENEW_FIRST_MS;
+	if (m->renew_wait > RENEW_MOST_MS)
+		m->renew_wait = RENEW_MOST_MS;
+	(void)reload_begin(m, &m->current->config, false);
 }

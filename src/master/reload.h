@@ -11,7 +11,10 @@
 int reload_begin(struct master *m, const struct config *config, bool check);
 
 /* Room for the descriptors of so many connections, as far as the system gives it. */
-void reload_raise_descriptors(uint32_t connections);
+void reload_most(struct master *m, uint32_t connections);
+
+/* Programs with a fresh address layout, soon: some have crashed. */
+void reload_on_renew(void *owner);
 
 /* Once a day: owner is the master. */
 void reload_on_refresh(void *owner);

@@ -14,6 +14,7 @@
 
 struct master;
 struct generation;
+struct crowd_list;
 
 /*
  * Who acts in each state, and what the master watches of the verdict channel:
@@ -91,6 +92,9 @@ struct row {
 		bool listed, work, kill;
 	} errand[DOMAINS];
 
+	struct crowd_list
+		*crowd; /* that it stands in, until it has logged in; or NULL */
+	struct row *crowd_before, *crowd_after;
 	struct row *queue_before, *queue_after; /* QUEUED, of the same source */
 	uint8_t class; /* in flight: of the ring that it was taken from */
 	struct row *hash_next, *free_next;

@@ -20,9 +20,9 @@ enum {
 	IDLE_MAX = 16384,
 	PENALTY_FIRST_MS = 500,
 	PENALTY_MAX_MS = 15000,
-	PENALTY_LOOPBACK_MS = 2000,
-	PENALTY_SHARED_MS = 250, /* for others of a source with good logins */
-	FORGET_MS = 60000,	 /* half of the failures are forgotten in such a time */
+	PENALTY_LOOPBACK_MS = 2000, /* also of a good source's crashes */
+	PENALTY_SHARED_MS = 250,    /* for others of a source with good logins */
+	FORGET_MS = 60000, /* half of the failures are forgotten in such a time */
 	FAILURES_MAX = 16,
 	WIDE_WEIGHT = 16, /* so many failures in a /48 weigh as one in a /64 */
 	GOOD_MS = 24 * 3600 * 1000,
@@ -39,7 +39,9 @@ int sources_init(struct sources *sources)
 
 static void make_key(struct source *key, const struct netaddr *peer, uint8_t bits)
 {
-	*key = (struct source){ .bits = bits, .loopback = netaddr_is_loopback(peer) };
+	*key = (struct source){ .family = peer->family,
+		.bits = bits,
+		.loopback = netaddr_is_loopback(peer) };
 	memcpy(key->prefix, peer->octets, bits / 8);
 }
 
@@ -69,7 +71,7 @@ static struct source **bucket(const struct sources *sources, const struct source
 static uint8_t lane_of(const struct sources *sources, const struct source *key)
 {
 	uint64_t x = 0;
-	memcpy(&x, key->prefix, key->bits == 32 ? 3 : 6);
+	memcpy(&x, key->prefix, key->family == 4 ? 3 : 6);
 	return (uint8_t)(hash(sources, x) % SOURCE_LANES);
 }
 
@@ -131,9 +133,9 @@ static struct source *enter(
 struct source *source_enter(struct sources *sources, const struct netaddr *peer)
 {
 	struct source *source = enter(sources, peer, peer->family == 4 ? 32 : 64);
-	if (!source || peer->family == 4)
-		return source;
-	struct source *wide = enter(sources, peer, 48);
+	if (!source)
+		return NULL;
+	struct source *wide = enter(sources, peer, peer->family == 4 ? 24 : 48);
 	if (!wide) {
 		source_leave(sources, source, 0);
 		return NULL;
@@ -227,9 +229,15 @@ static void look_later(struct source *source, int64_t when)
 		source->look_at = when;
 }
 
+/* The network that failures count for as well: those of an IPv4 address are its own. */
+static struct source *guesser(const struct source *source)
+{
+	return source->family == 6 ? source->wide : NULL;
+}
+
 int64_t source_refused(struct source *source, uint64_t credential, int64_t now)
 {
-	struct source *wide = source->wide;
+	struct source *wide = guesser(source);
 	int64_t far = 0;
 	age(source, now);
 	if (!repeated(source, credential) || source->failures == 0) {
@@ -249,11 +257,23 @@ int64_t source_refused(struct source *source, uint64_t credential, int64_t now)
 	return delay > far ? delay : far;
 }
 
+void source_crashed(struct source *source, int64_t now)
+{
+	int64_t delay = source_refused(source, 0, now);
+	if (source->loopback)
+		return;
+	/* Honest people may share it: not much longer for them. */
+	if (source_is_good(source, now) && delay > PENALTY_LOOPBACK_MS)
+		delay = PENALTY_LOOPBACK_MS;
+	source->bear_at = now + delay;
+}
+
 void source_accepted(struct source *source, int64_t now)
 {
+	struct source *wide = guesser(source);
 	source->last_good = now;
-	if (source->wide)
-		source->wide->last_good = now;
+	if (wide)
+		wide->last_good = now;
 }
 
 bool source_is_good(const struct source *source, int64_t now)
@@ -266,8 +286,9 @@ enum source_class source_class(const struct source *source, int64_t now)
 {
 	if (source_is_good(source, now))
 		return SOURCE_GOOD;
+	const struct source *wide = guesser(source);
 	if (failures_now(source, now) ||
-		(source->wide && failures_now(source->wide, now) >= WIDE_WEIGHT))
+		(wide && failures_now(wide, now) >= WIDE_WEIGHT))
 		return SOURCE_FAILED;
 	return SOURCE_NEW;
 }
@@ -276,9 +297,10 @@ int64_t source_look_at(const struct source *source)
 {
 	int64_t near = source->look_at;
 	/* Where people log in, their neighbours do not keep them waiting. */
-	if (!source->wide || source->last_good || source->wide->look_at < near)
+	const struct source *wide = guesser(source);
+	if (!wide || source->last_good || wide->look_at < near)
 		return near;
-	return source->wide->look_at;
+	return wide->look_at;
 }
 
 void sources_free(struct sources *sources)

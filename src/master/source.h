@@ -2,7 +2,7 @@
  * source: what the master remembers of where connections come from: how many
  * there are, how many logins failed, when one was good. IPv4 by address, IPv6
  * by /64 and, for failures, by /48 as well: whoever has one address of
- * IPv6 has many.
+ * IPv6 has many. Connections are counted for the /24 of IPv4, too.
  */
 #ifndef POSTERN_MASTER_SOURCE_H
 #define POSTERN_MASTER_SOURCE_H
@@ -17,11 +17,12 @@ struct row;
 struct queue;
 
 struct source {
-	uint8_t bits;	   /* 32: IPv4; 64, 48: IPv6 */
+	uint8_t family;	   /* 4, 6 */
+	uint8_t bits;	   /* 32, 24: IPv4; 64, 48: IPv6 */
 	uint8_t prefix[8]; /* network order, zeros behind */
 	bool loopback;
 	uint8_t lane;	     /* of its network: IPv4 by /24, IPv6 by /48 */
-	struct source *wide; /* the /48 around a /64; else NULL */
+	struct source *wide; /* the network around it: a /48, of IPv4 a /24; or NULL */
 	uint32_t connections;
 	/* Failures that count, the refused credentials of late, and until when no claim
 	 * from there is looked at. */
@@ -31,6 +32,7 @@ struct source {
 	uint32_t next_credential;
 	int64_t look_at;
 	int64_t last_good; /* 0: never */
+	int64_t bear_at;   /* no gate for it before: its last one has crashed */
 	/* Its claims: queue.c's. */
 	struct row *first, *last;
 	uint32_t in_flight;
@@ -68,6 +70,10 @@ void source_leave(struct sources *sources, struct source *source, int64_t now);
  * until the peer may be told; the same credential again does not count again.
  */
 int64_t source_refused(struct source *source, uint64_t credential, int64_t now);
+
+/* A process that served it was ended by a signal: that is a failure, and its next gate
+ * waits as long as a claim would. */
+void source_crashed(struct source *source, int64_t now);
 
 /* A login from there was good. */
 void source_accepted(struct source *source, int64_t now);

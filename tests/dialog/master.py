@@ -248,6 +248,9 @@ class Limits(Case):
         held = [self.master.client() for _ in range(4)]
         self.assertRegex(self.master.client().greeting, r"^-ERR \[SYS/TEMP\]")
         self.assertEqual(self.master.client().file.read(), b"")
+        # One line for many.
+        self.master.expect(r"turned away source=127\.0\.0\.1: too many connections from")
+        self.assertEqual(self.master.log.count("turned away"), 1)
         held.pop().close()
         deadline = time.monotonic() + PATIENCE
         while not self.master.client().greeting.startswith("+OK"):
@@ -431,7 +434,81 @@ class Deadlines(Case):
         self.assert_no_row()
 
 
+class Crashes(Case):
+    settings = "limits attempts 9"
+
+    def assert_renewed(self, program, crash, sessions):
+        """After some crashes the program is another process; nobody else notices."""
+        old, since = self.master.parent(program), len(self.master.log)
+        crash()
+        self.master.expect(r"processes have crashed: all are started anew", since)
+        deadline = time.monotonic() + PATIENCE
+        while self.newest(program) == old:
+            self.assertLess(time.monotonic(), deadline)
+        for each in sessions:
+            self.assertEqual(each.ask("still there"), "still there")
+
+    def newest(self, program):
+        return max((pid for pid in children(self.master.process.pid)
+                    if name_of(pid) == program), default=0)
+
+    def crash_gate(self):
+        with self.master.client() as client:
+            client.socket.sendall(b"CRASH\r\n")
+            self.assertEqual(client.file.read(), b"")
+
+    def test_few(self):
+        with self.master.login() as session:
+            self.assert_renewed("pop3-gate", lambda: [self.crash_gate() for _ in range(4)],
+                                [session])
+            self.assert_renewed("postern-auth",
+                                lambda: self.master.login("crash").close(), [session])
+
+    def test_many_do_not_make_the_master_spin(self):
+        began = time.monotonic()
+        for _ in range(60):
+            self.crash_gate()
+        seconds = time.monotonic() - began
+        renewals = self.master.log.count("all are started anew")
+        self.assertLess(renewals, 3 + seconds / 2)
+        with self.master.login() as client:
+            self.assertEqual(client.reply, "+OK ready")
+
+
 class Reload(Case):
+    def test_places_stay(self):
+        """Two generations with two places for locks would give one maildrop twice."""
+        for place in ("runtime", "state"):
+            with self.subTest(place):
+                self.master.configure()
+                with open(self.master.conf) as f:
+                    text = f.read()
+                now = {"runtime": "run", "state": "state"}[place]
+                with open(self.master.conf, "w") as f:
+                    f.write(text.replace(f"{place} {self.master.directory}/{now}\n",
+                                         f"{place} {self.master.directory}/other\n"))
+                since = self.master.signal(signal.SIGHUP)
+                self.master.expect(rf"{place} stays {self.master.directory}/{now} until "
+                                   "the next start", since)
+                self.master.expect(r"reloaded", since)
+                self.assertFalse(os.path.exists(f"{self.master.directory}/other"))
+                with self.master.login() as client:
+                    self.assertEqual(client.reply, "+OK ready")
+
+    def test_a_second_one_takes_the_place_of_the_first(self):
+        """Of two reloads that overlap the later counts, and nothing of the other stays."""
+        auth = self.master.parent("postern-auth")
+        for _ in range(3):
+            since = self.master.signal(signal.SIGHUP)
+            self.master.signal(signal.SIGHUP)
+        self.master.expect(r"reloaded", since)
+        with self.master.login() as client:
+            self.assertEqual(client.reply, "+OK ready")
+        deadline = time.monotonic() + PATIENCE
+        while len(children(self.master.process.pid)) != len(PROGRAMS) or \
+                auth in children(self.master.process.pid):
+            self.assertLess(time.monotonic(), deadline)
+
     def test_sessions_and_strangers_stay(self):
         session, stranger = self.master.login(), self.master.client()
         waiting = self.master.login("bad")
@@ -533,6 +610,29 @@ class Control(Case):
                           ("accepted_connections", "logins", "refused", "failed")],
                          [3, 1, 1, 1])
         self.assertIn("logins", self.postern("stats").stdout)
+        with self.master.login(), self.master.login(), self.master.client():
+            deadline = time.monotonic() + PATIENCE
+            while (stats := json.loads(self.postern("stats", "--json").stdout))[
+                    "sessions"] != 2 or stats["connections"] != 3:
+                self.assertLess(time.monotonic(), deadline, stats)
+
+    def test_a_claim_that_waits_does_not_make_the_master_spin(self):
+        """It stays readable while it waits for its turn; the master looks once."""
+        self.master.configure("limits logins 1 attempts 5")
+        self.master.expect(r"reloaded", self.master.signal(signal.SIGHUP))
+        with self.master.client() as hung, self.master.client() as waiting:
+            hung.socket.sendall(b"LOGIN joe hang\r\n")
+            self.wait_for_state("busy")
+            waiting.socket.sendall(b"LOGIN joe good\r\n")
+            self.wait_for_state("queued")
+            ticks = cpu(self.master.process.pid)
+            select.select([], [], [], 0.5)
+            self.assertLess(cpu(self.master.process.pid) - ticks, 20)
+
+    def wait_for_state(self, state):
+        deadline = time.monotonic() + PATIENCE
+        while state not in {row["state"] for row in self.who().values()}:
+            self.assertLess(time.monotonic(), deadline)
 
     def test_reload(self):
         self.assertEqual(self.postern("reload").returncode, 0)
@@ -614,14 +714,26 @@ class Life(unittest.TestCase):
         bounded = ("prlimit", "--nofile=256:900") if os.geteuid() else (
             "setpriv", "--bounding-set=-sys_resource", "--inh-caps=-sys_resource",
             "prlimit", "--nofile=256:900")
-        master = Master()
+        master = Master("limits connections 4096 per-source 4096")
         self.addCleanup(master.scratch.cleanup)
         master.start(bounded)
         self.addCleanup(master.stop)
         self.assertRegex(master.log, r"900 descriptors may be open; \d+ connections need")
         with open(f"/proc/{master.process.pid}/limits") as f:
             self.assertRegex(f.read(), r"Max open files +900 +900 ")
-        self.assertEqual(master.login().reply, "+OK ready")
+        # As many connections as there are descriptors for, each with a gate.
+        most = int(re.search(r"there will be (\d+) at most", master.log)[1])
+        clients = [Client(master.port) for _ in range(most + 90)]
+        for each in clients:
+            try:
+                each.socket.sendall(b"x")
+            except OSError:
+                pass  # it has made room
+        with master.login() as client:
+            self.assertEqual(client.reply, "+OK ready")
+        self.assertNotIn("nothing is accepted", master.log)
+        for each in clients:
+            each.close()
 
     def test_check(self):
         master = Master()
@@ -670,6 +782,14 @@ class Life(unittest.TestCase):
 def children(pid):
     with open(f"/proc/{pid}/task/{pid}/children") as f:
         return [int(child) for child in f.read().split()]
+
+
+def name_of(pid):
+    try:
+        with open(f"/proc/{pid}/cmdline") as f:
+            return f.read().split("\0")[0]
+    except OSError:
+        return None
 
 
 def cpu(pid):

@@ -1,4 +1,5 @@
-"""What strangers, and a client that is let in, may use up: a bounded number of them, and
+"""What strangers, and a client that is let in, may use up (connections, processes,
+descriptors, claims, hashes, memory): a bounded number of them, and
 with POSTERN_LONG=1 as many as a real attack brings. While each attack goes on, a client
 from elsewhere logs in (how much slower than at the idle server is printed, not judged),
 and the memory of every process stays what it was.
@@ -32,7 +33,7 @@ STRANGERS = 2000 if LONG else 300
 # A half-open handshake is four descriptors of the master, which cannot have more than the
 # hard limit where root lacks CAP_SYS_RESOURCE.
 DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-HANDSHAKES = min(10000, (DESCRIPTORS - 200) // 4) if LONG else 400
+HANDSHAKES = min(10000, (DESCRIPTORS - 300) // 4) if LONG else 400
 FAILURES = 1000000 if LONG else 600
 ENDLESS = 1 << (30 if LONG else 26)
 SLOW = 90 if LONG else 10  # seconds: the login deadline of the slow ones
@@ -373,6 +374,44 @@ class Exhaustion(Attack):
 
 class Full(Attack):
     connections = 200
+
+    def fill(self, kind, first=b""):
+        """One connection of each of more addresses, in more networks, than there may be
+        connections."""
+        found = []
+        for i in range(self.connections * 3 // 2):
+            source = f"198.18.{i % 200 + 1}.{i // 200 + 1}"
+            found.append(connection(HERE, self.server.port(kind, HERE), source))
+            with contextlib.suppress(OSError):
+                found[-1].sendall(first)
+        return found
+
+    def test_connections(self):
+        """Silence from everywhere: the oldest stranger goes, a quarter is for the known."""
+        found = self.fill("pop3")
+        self.assert_served(f"{len(found)} silent strangers where {self.connections} have "
+                           "room", others=3)
+        self.close(found)
+
+    def test_processes(self):
+        """The same when each has made the server start a process."""
+        found = self.fill("pop3", b"U")
+        self.assert_served(f"{len(found)} strangers who have begun to speak", others=3)
+        deadline = time.monotonic() + PATIENCE
+        while self.gates() > self.connections + 1:
+            self.assertLess(time.monotonic(), deadline, f"{self.gates()} gates")
+            self.server.read_log(0.1)
+        self.close(found)
+
+    def test_a_24_does_not_fill_the_house(self):
+        found, turned_away = [], 0
+        for i in range(self.connections):
+            one = connection(HERE, self.server.port("pop3", HERE), of_a_bot_net(i))
+            found.append(one)
+            turned_away += one.recv(100).startswith(b"-ERR [SYS/TEMP]")
+        self.assertEqual(turned_away, self.connections * 3 // 4)
+        self.assert_served("a /24 that takes what it gets")
+        self.close(found)
 
     def test_a_48_does_not_fill_the_house(self):
         """However many addresses it has: a quarter of the connections is its share."""

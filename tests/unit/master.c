@@ -4,6 +4,7 @@
  */
 #include "base/io.h"
 #include "master/challenge.h"
+#include "master/crowd.h"
 #include "master/queue.h"
 #include "master/row.h"
 #include "master/source.h"
@@ -132,6 +133,36 @@ Test(sources, memory_stays_flat, .init = init)
 	}
 	cr_assert_leq(sources.n, 16384);
 	cr_assert_eq(sources.n, sources.idle_n);
+}
+
+Test(sources, a_24_is_counted_and_not_punished, .init = init)
+{
+	struct source *a = enter("192.0.2.1"), *b = enter("192.0.2.2"),
+		      *c = enter("192.0.3.1");
+	cr_assert_eq(a->wide, b->wide);
+	cr_assert_neq(a->wide, c->wide);
+	cr_assert_eq(a->wide->connections, 2);
+	for (uint64_t i = 1; i < 100; i++)
+		source_refused(a, i, 1000);
+	cr_assert_eq(source_look_at(b), 0);
+	cr_assert_eq(source_class(b, 1000), SOURCE_NEW);
+	source_accepted(a, 1000);
+	cr_assert_not(source_is_good(b, 1000));
+}
+
+Test(penalties, a_crash_is_a_failure_and_puts_off_the_next_gate, .init = init)
+{
+	struct source *source = enter("192.0.2.1"), *good = enter("192.0.3.1");
+	source_crashed(source, 1000);
+	source_crashed(source, 1000);
+	cr_assert_eq(source->failures, 2);
+	cr_assert_eq(source->bear_at, 2000);
+	source_accepted(good, 1000);
+	for (int i = 0; i < 9; i++)
+		source_crashed(good, 1000);
+	cr_assert_eq(good->bear_at, 3000);
+	source_crashed(enter("127.0.0.1"), 1000);
+	cr_assert_eq(enter("127.0.0.1")->bear_at, 0);
 }
 
 Test(penalties, grow_to_a_most_and_fade, .init = init)
@@ -318,6 +349,31 @@ Test(rows, a_wrong_change_of_state_is_a_bug, .signal = SIGABRT)
 {
 	cr_assert_eq(rows_init(&rows), 0);
 	row_enter(row_new(&rows, &timers), ROW_OPENING);
+}
+
+Test(crowd, the_oldest_goes_for_whom_nobody_decides)
+{
+	static struct crowd crowd;
+	struct row *row[4];
+	cr_assert_eq(rows_init(&rows), 0);
+	for (int i = 0; i < 4; i++)
+		crowd_join(&crowd, row[i] = row_new(&rows, &timers), i == 3);
+	cr_assert_eq(crowd.strangers.n, 3);
+	cr_assert_eq(crowd_oldest(&crowd.known), row[3]);
+	row[0]->state = ROW_BUSY;
+	cr_assert_eq(crowd_oldest(&crowd.strangers), row[1]);
+	crowd_leave(row[1]);
+	crowd_leave(row[1]);
+	row[2]->state = ROW_OPENING;
+	cr_assert_null(crowd_oldest(&crowd.strangers));
+	row[0]->state = ROW_WAITING;
+	cr_assert_eq(crowd_oldest(&crowd.strangers), row[0]);
+	crowd_leave(row[0]);
+	crowd_leave(row[2]);
+	crowd_leave(row[3]);
+	cr_assert_eq(crowd.strangers.n + crowd.known.n, 0);
+	cr_assert_null(crowd.strangers.first);
+	cr_assert_null(crowd.strangers.last);
 }
 
 Test(children, found_by_pid_and_by_connection)
