@@ -3,7 +3,7 @@
  * exactly these are open and closes the rest; a forked child lays its own set.
  *
  *   0, 1  /dev/null
- *   2     the log (see src/base/log.h)
+ *   2     the log: the writing end of its domain's pipe (see src/base/log.h)
  */
 #ifndef POSTERN_FDS_H
 #define POSTERN_FDS_H

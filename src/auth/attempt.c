@@ -179,9 +179,10 @@ static void accept_claim(struct source *source, struct claim *claim)
 	if (!alone())
 		malformed(claim->facts, "a second claim came behind the first");
 	complete(&claim->identity, claim);
+	/* Before the session can say that it has ended. */
+	log_event("login", claim, claim->identity.account);
 	send_identity(claim);
 	report_accepted(claim);
-	log_event("login", claim, claim->identity.account);
 	if (source->driver->accepted)
 		source->driver->accepted(source, claim);
 }

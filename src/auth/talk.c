@@ -40,7 +40,7 @@ static void log_message(const struct conversation *talk, const char *text)
 	struct buf line;
 	buf_fixed(&line, storage, sizeof(storage));
 	buf_printf(&line, "connection=%llu PAM", (unsigned long long)talk->connection);
-	log_value(&line, "says", span_str(text ? text : ""));
+	log_sentence(&line, "says", span_str(text ? text : ""));
 	log_text(buf_span(&line));
 }
 

@@ -18,20 +18,22 @@ _Noreturn void die(enum exit_code code, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (error)
-		log_line("%s: %s", text, strerror(error));
-	else
-		log_line("%s", text);
+	if (error) {
+		size_t n = strlen(text);
+		snprintf(text + n, sizeof(text) - n, ": %s", strerror(error));
+	}
+	log_put(LEVEL_ERROR, span_str(text));
 	_exit((int)code);
 }
 
 _Noreturn void bug(const char *format, ...)
 {
-	char text[LOG_LINE_MAX];
+	char text[LOG_LINE_MAX] = "bug: ";
+	size_t n = strlen(text);
 	va_list args;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	vsnprintf(text + n, sizeof(text) - n, format, args);
 	va_end(args);
-	log_line("bug: %s", text);
+	log_put(LEVEL_CRITICAL, span_str(text));
 	abort();
 }

@@ -122,7 +122,7 @@ static void kick_row(void *context, struct row *row)
 	if (!is_meant(kick->order, row))
 		return;
 	kick->count++;
-	log_line("connection=%llu: ended by the administrator",
+	log_info("connection=%llu: ended by the administrator",
 		(unsigned long long)row->facts.connection);
 	attempt_end(row);
 }

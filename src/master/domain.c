@@ -44,7 +44,7 @@ static int lay_table(int control, const struct domain_launch *launch)
 	for (int i = 0; i < launch->fds_n; i++)
 		fds[i + 1] = launch->fds[i] < 0 ? null : launch->fds[i];
 	/* 0 and 1 first: fdtab_place() closes the number that null has. */
-	if (dup2(null, 0) < 0 || dup2(null, 1) < 0)
+	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(launch->log, FD_LOG) < 0)
 		return -1;
 	return fdtab_place_for_exec(FD_CONTROL, fds, launch->fds_n + 1);
 }

@@ -51,6 +51,7 @@ struct domain {
 /* What a warm parent is started with. */
 struct domain_launch {
 	const char *programs; /* directory */
+	int log;	      /* FD_LOG */
 	const int *fds;	      /* FD_CONTROL + 1 and up */
 	int fds_n;
 	bool drop; /* become uid, gid first */

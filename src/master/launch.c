@@ -131,6 +131,7 @@ int launch(struct domain *d, int64_t ready_ms)
 		d->kind == DOMAIN_KEEPER ? &g->keeper_user : &g->gate_user;
 	struct domain_launch launch = {
 		.programs = g->config.programs,
+		.log = m->logger->writing[d->kind],
 		.fds = fds,
 		.fds_n = list_descriptors(g, d->kind, fds),
 		.drop = m->root && (d->kind == DOMAIN_GATE || d->kind == DOMAIN_KEEPER),

@@ -185,7 +185,7 @@ void listeners_log(const struct listeners *listeners)
 		/* The second socket of `*` has the port of the first. */
 		if (i && strcmp(l->wanted.host, "*") == 0 && l->local.family == 6)
 			continue;
-		log_line("listening on %s %s%s%s:%u", kind_name(l->wanted.kind),
+		log_info("listening on %s %s%s%s:%u", kind_name(l->wanted.kind),
 			six ? "[" : "", l->wanted.host, six ? "]" : "", l->local.port);
 	}
 }

@@ -119,6 +119,8 @@ static int load(const struct options *options, struct config *config)
 
 static int check(struct master *m, const struct config *config)
 {
+	if (logger_start(m->logger, config, true, -1) < 0)
+		die(EXIT_REFUSED, "start");
 	int code = master_check(m, config);
 	struct buf out;
 	buf_init(&out, 65536);
@@ -157,15 +159,30 @@ static int clean_descriptors(void)
 	return 0;
 }
 
+/* What the daemon logs until it is ready, for the terminal; then a NUL. The exit code.
+ */
+static int wait_for_daemon(int daemon)
+{
+	unsigned char octets[LOG_LINE_MAX];
+	ssize_t n;
+	while ((n = io_read(daemon, octets, sizeof(octets))) > 0) {
+		struct span all = span_of(octets, (size_t)n);
+		size_t lines = span_find(all, '\0');
+		(void)io_write_all(STDERR_FILENO, span_head(all, lines), IO_FOREVER);
+		if (lines < all.n)
+			return 0;
+	}
+	return 1;
+}
+
 /*
  * The parent waits until the daemon is ready or has failed, so that its exit
  * code tells; until then the daemon logs to the terminal as well. Returns in the
- * daemon: where to write one octet when it is ready; or -1.
+ * daemon: where to write lines, and a NUL when it is ready; or -1.
  */
 static int go_to_background(void)
 {
 	int pair[2];
-	unsigned char octet;
 	if (pipe2(pair, O_CLOEXEC) < 0)
 		return -1;
 	pid_t pid = fork();
@@ -173,7 +190,7 @@ static int go_to_background(void)
 		return -1;
 	if (pid > 0) {
 		close(pair[1]);
-		_exit(io_read(pair[0], &octet, 1) == 1 ? 0 : 1);
+		_exit(wait_for_daemon(pair[0]));
 	}
 	close(pair[0]);
 	if (setsid() < 0 || chdir("/") < 0)
@@ -194,15 +211,7 @@ static void became_ready(void *context)
 		return;
 	(void)!write(d->parent, "", 1);
 	io_close(&d->parent);
-}
-
-/* From here on descriptor 2 leads to syslog. */
-static int start_logger(struct master *m, const struct config *config)
-{
-	if (logger_open(&m->log_pipe) < 0)
-		return -1;
-	m->logger = logger_start(config, m->log_pipe);
-	return 0;
+	io_close(&d->master->logger->starter);
 }
 
 static int serve(struct master *m, const struct config *config, bool foreground)
@@ -213,10 +222,13 @@ static int serve(struct master *m, const struct config *config, bool foreground)
 	int pid_file = place_lock_pid(config->runtime);
 	if (pid_file < 0)
 		return 1;
-	if (null_standard() < 0 || (!foreground && start_logger(m, config) < 0))
+	int starter = foreground ? -1 : fcntl(daemon.parent, F_DUPFD_CLOEXEC, 3);
+	if (null_standard() < 0 ||
+		logger_start(m->logger, config, foreground, starter) < 0)
 		die(EXIT_REFUSED, "start");
 	int code = master_serve(m, config, became_ready, &daemon);
 	place_unlock_pid(pid_file);
+	io_close(&daemon.parent);
 	return code;
 }
 
@@ -225,6 +237,7 @@ int main(int argc, char **argv)
 	struct options options;
 	static struct config config;
 	static struct master master;
+	static struct logger logger;
 	if (clean_descriptors() < 0)
 		return 1;
 	int code = read_options(argc, argv, &options);
@@ -242,10 +255,11 @@ int main(int argc, char **argv)
 	int signals = catch_signals();
 	if (signals < 0)
 		die(EXIT_REFUSED, "signals");
-	if (master_init(&master, options.config, signals) < 0)
+	if (master_init(&master, options.config, signals, &logger) < 0)
 		return 1;
 	code = options.check ? check(&master, &config)
 			     : serve(&master, &config, options.foreground);
 	master_free(&master);
+	logger_finish(&logger);
 	return code;
 }

@@ -35,11 +35,12 @@ static void on_notice(void *owner)
 	(void)owner;
 }
 
-int master_init(struct master *m, const char *config_path, int signals)
+int master_init(
+	struct master *m, const char *config_path, int signals, struct logger *logger)
 {
 	*m = (struct master){ .config_path = config_path,
 		.root = geteuid() == 0,
-		.log_pipe = -1,
+		.logger = logger,
 		.started = io_now(),
 		.control = { .fd = -1, .watch = { .fd = -1 } },
 		.signals = { .fd = -1, .ready = on_signals, .owner = m },
@@ -83,7 +84,7 @@ void master_stop(struct master *m)
 	if (m->stopping)
 		return;
 	if (m->current)
-		log_line("stopping; %zu connections", m->rows.n);
+		log_info("stopping; %zu connections", m->rows.n);
 	notify("STOPPING=1");
 	m->stopping = true;
 	m->stop_deadline = io_now() + STOP_MS;
@@ -95,10 +96,8 @@ void master_stop(struct master *m)
 
 static void reaped(struct master *m, pid_t pid, int status)
 {
-	if (pid == m->logger) {
-		m->logger = m->stopping
-				    ? 0
-				    : logger_start(&m->current->config, m->log_pipe);
+	if (pid == m->logger->pid) {
+		logger_again(m->logger);
 		return;
 	}
 	for (struct generation *g = m->generations; g; g = g->next)
@@ -248,14 +247,14 @@ int master_serve(struct master *m, const struct config *config,
 	if (!m->stopping) {
 		listeners_log(&m->listeners);
 		admit_watch(m, true);
-		log_line("ready");
+		log_info("ready");
 		notify("READY=1");
 		ready(context);
 	}
 	while (!m->stopping)
 		turn(m);
 	wind_up(m);
-	log_line("stopped");
+	log_info("stopped");
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "master/crowd.h"
 #include "master/generation.h"
 #include "master/listen.h"
+#include "master/logger.h"
 #include "master/poller.h"
 #include "master/queue.h"
 #include "master/row.h"
@@ -36,9 +37,8 @@ struct master {
 	struct timer renew;	     /* the same, because children crashed */
 	int64_t renewed, renew_wait; /* when that was last, and how long it waited */
 	struct timer notice; /* set while a log line about limits would be noise */
-	pid_t logger;	     /* 0: none */
-	int log_pipe;	     /* what the logger reads; -1: none */
-	bool failed;	     /* the first generation did not get ready */
+	struct logger *logger;
+	bool failed; /* the first generation did not get ready */
 	bool stopping;
 	int64_t stop_deadline;
 	int64_t started;
@@ -48,7 +48,8 @@ struct master {
 
 /* 0, or -1 with errno. signals: the reading end of a pipe that gets the number of
  * each signal as one octet. */
-int master_init(struct master *m, const char *config_path, int signals);
+int master_init(
+	struct master *m, const char *config_path, int signals, struct logger *logger);
 
 /* Serves by the configuration until it is told to stop. Returns an exit code.
  * ready() is called once, when connections are taken. */

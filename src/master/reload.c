@@ -147,7 +147,7 @@ void master_generation_ready(struct master *m, struct generation *g)
 	timer_set(&m->timers, &m->refresh, io_now() + REFRESH_MS);
 	if (!old)
 		return;
-	log_line("reloaded %s", m->config_path);
+	log_info("reloaded %s", m->config_path);
 	control_reloaded(m, true);
 	master_generation_idle(m, old);
 }
@@ -177,7 +177,7 @@ void master_reload(struct master *m)
 	struct config *config = malloc(sizeof(*config));
 	struct buf errors;
 	buf_init(&errors, 65536);
-	log_line("reading %s", m->config_path);
+	log_info("reading %s", m->config_path);
 	notify("RELOADING=1");
 	int result = config ? config_load(config, m->config_path, &errors) : -1;
 	log_lines(&errors);

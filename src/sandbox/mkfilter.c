@@ -131,6 +131,28 @@ static void allow_fcntl(scmp_filter_ctx ctx, const int *commands, size_t n)
 	}
 }
 
+/*
+ * The flags of descriptors from 3 to 31, more than anybody has. Those of the log are of
+ * the pipe that all processes of a domain share: one could make the others wait, or
+ * mend its lines with theirs.
+ */
+static void allow_flags(scmp_filter_ctx ctx)
+{
+	static const struct {
+		uint32_t mask, value;
+	} ranges[] = { { UINT32_MAX, 3 }, { UINT32_MAX << 2, 4 },
+		{ UINT32_MAX << 3, 8 }, { UINT32_MAX << 4, 16 } };
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
+		struct scmp_arg_cmp args[] = {
+			SCMP_CMP(
+				0, SCMP_CMP_MASKED_EQ, ranges[i].mask, ranges[i].value),
+			SCMP_CMP(1, SCMP_CMP_MASKED_EQ, UINT32_MAX, F_SETFL),
+		};
+		add(ctx, SCMP_ACT_ALLOW, "fcntl", 2, args);
+		add(ctx, SCMP_ACT_ALLOW, "fcntl64", 2, args);
+	}
+}
+
 static void allow_memory(scmp_filter_ctx ctx)
 {
 	allow_without(ctx, "mmap", 2, PROT_EXEC);
@@ -140,10 +162,11 @@ static void allow_memory(scmp_filter_ctx ctx)
 
 static void allow_common(scmp_filter_ctx ctx)
 {
-	static const int commands[] = { F_GETFD, F_SETFD, F_GETFL, F_SETFL };
+	static const int commands[] = { F_GETFD, F_SETFD, F_GETFL };
 	allow_all(ctx, common);
 	allow_memory(ctx);
 	allow_fcntl(ctx, commands, sizeof(commands) / sizeof(*commands));
+	allow_flags(ctx);
 	/* No address: a TCP socket must not be led elsewhere (MSG_FASTOPEN). */
 	struct scmp_arg_cmp nowhere = SCMP_CMP(4, SCMP_CMP_EQ, 0, 0);
 	add(ctx, SCMP_ACT_ALLOW, "sendto", 1, &nowhere);
@@ -329,6 +352,16 @@ static void allow_unsent(scmp_filter_ctx ctx)
 	allow_int(ctx, "ioctl", 1, TIOCOUTQ);
 }
 
+/* syslog(3) connects anew when syslogd has been started again; which sockets it finds
+ * by name, its user's rights say. */
+static void logger(scmp_filter_ctx ctx)
+{
+	allow_common(ctx);
+	allow_abort_self(ctx);
+	allow_int(ctx, "socket", 0, AF_UNIX);
+	allow(ctx, "connect");
+}
+
 static void session_parent(scmp_filter_ctx ctx)
 {
 	allow_warm(ctx);
@@ -392,6 +425,7 @@ int main(void)
 	make("gate_kernel_tls", SCMP_ACT_KILL_PROCESS, gate_kernel_tls);
 	make("keeper_parent", SCMP_ACT_KILL_PROCESS, keeper_parent);
 	make("keeper", SCMP_ACT_KILL_PROCESS, keeper);
+	make("logger", SCMP_ACT_KILL_PROCESS, logger);
 	make("session_parent", SCMP_ACT_KILL_PROCESS, session_parent);
 	make("session", SCMP_ACT_KILL_PROCESS, session);
 	if (fflush(stdout) != 0)

@@ -45,6 +45,12 @@ int sandbox_keeper(void)
 	return setrlimit(RLIMIT_NPROC, &none);
 }
 
+int sandbox_logger(void)
+{
+	const struct rlimit none = { 0, 0 };
+	return no_core() < 0 ? -1 : setrlimit(RLIMIT_NPROC, &none);
+}
+
 int sandbox_master(void)
 {
 	return no_core();

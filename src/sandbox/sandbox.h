@@ -49,6 +49,10 @@ int sandbox_keeper_parent(void);
  * sandbox_keeper_parent(). */
 int sandbox_keeper(void);
 
+/* The logger, which has opened the log: no file, no process, no socket but syslog(3)'s.
+ */
+int sandbox_logger(void);
+
 /* The master, before it starts anybody: all that comes from it has at least these
  * walls. No capability and no system call that changes the kernel or looks into
  * other processes. */

@@ -184,9 +184,9 @@ void session_log_fault(
 	buf_fixed(&line, storage, sizeof(storage));
 	buf_printf(&line, "v1 maildrop connection=%" PRIu64, identity->connection);
 	log_value(&line, "account", span_str(identity->account));
-	log_value(&line, "path", span_str(identity->path_name));
-	log_value(&line, "error", span_str(fault->text));
-	log_text(buf_span(&line));
+	log_sentence(&line, "path", span_str(identity->path_name));
+	log_sentence(&line, "error", span_str(fault->text));
+	log_put(LEVEL_ERROR, buf_span(&line));
 }
 
 enum event session_serve(struct session *s)

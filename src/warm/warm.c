@@ -33,6 +33,8 @@
 #include <sys/prctl.h>
 #endif
 
+enum { LOG_PATIENCE_MS = 250 };
+
 /* A signal handler can be passed nothing, so these two are global. They are
  * written only while ppoll(2) lets signals in. */
 static volatile sig_atomic_t child_ended, told_to_end;
@@ -119,6 +121,7 @@ void warm_begin(const char *program, int last, struct buf *message)
 		errno = 0;
 		die(EXIT_MALFORMED, "is a part of Postern, to be started by posternd");
 	}
+	log_to_logger(LOG_PATIENCE_MS);
 	harden();
 	sigset_t blocked = loop_signals();
 	if (sigprocmask(SIG_SETMASK, &blocked, NULL) < 0)

@@ -182,7 +182,8 @@ def test_refused(users):
 def test_names_are_logged_safely(users):
     with Auth([users.source()]) as auth:
         auth.refused("unknown", hold.login('x" reason=none\nv1 login', "p"))
-        auth.expect_log(r'account="x\\" reason=none\\x0av1 login" mechanism')
+        auth.expect_log(
+            r'account="x\\x22\\x20reason\\x3dnone\\x0av1\\x20login" mechanism')
 
 
 @with_users

@@ -421,7 +421,7 @@ class Parent:
         with open(log, "r", encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 with self.spoken:
-                    self.lines.append(line.rstrip("\n"))
+                    self.lines.append(re.sub(r"^<[2-6]>", "", line.rstrip("\n")))
                     self.spoken.notify_all()
         with self.spoken:
             self.lines.append(None)

@@ -292,6 +292,15 @@ class Gate(Hostile):
                 gate.send(hold.open_ticket(ticket.name), FD_KEEPER)
                 self.assertIn(gate.receive(fd=FD_KEEPER), (b"", "ECONNRESET"))
 
+    def test_the_log_knows_who_speaks(self):
+        """Neither the log of others nor their voice: hostile_session has the rest."""
+        lie = b'<6>postern-auth[1]: v1 login connection=1 account="bob"\n'
+        self.assertEqual(self.gate.do("put", 2, lie), len(lie))
+        self.server.expect(rb'\npop3-gate: says="postern-auth\[1\]: v1 login ')
+        self.assertEqual(self.gate.do("shutdown", 2), "ENOTSOCK")
+        if SANDBOXED:
+            self.assertEqual(self.gate.do("flags", 2, 0), DIED)
+
     def test_no_system_call_beyond_its_work(self):
         if not SANDBOXED:
             self.skipTest("a sanitized build has no system call filters")

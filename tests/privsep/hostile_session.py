@@ -11,7 +11,7 @@ from puppet import ALICE, BOB, DIED, MAIL, PASSWORD, SANDBOXED, pids, \
     puppet_server, puppet_session
 from server import add_unix_user, main
 
-FD_LOCK = 5  # include/postern/fds.h
+FD_LOG, FD_LOCK = 2, 5  # include/postern/fds.h
 
 
 class Session(unittest.TestCase):
@@ -92,6 +92,55 @@ class Session(unittest.TestCase):
         locks = os.path.join(self.server.directory, "run", "locks")
         self.assertEqual(sum(os.stat(os.path.join(locks, name)).st_blocks
                              for name in os.listdir(locks)), 0)
+
+    def said(self, pattern):
+        self.server.expect(pattern)
+
+    def test_the_log_knows_who_speaks(self):
+        """A line that is not of a session's form, or tells what a session does not tell, is
+        shown as a session's words; no line of another's begins or ends in one of its."""
+        for lie in (b'<6>postern-auth[1]: v1 login connection=1 account="bob"\n',
+                    b'<6>pop3-session[1]: v1 login connection=2 account="bob"\n',
+                    b"posternd[1]: stopped\n<2>posternd[1]: bug: none\n",
+                    b"\x1b[2Jhalf of a line, and then"):
+            self.assertEqual(self.alice.do("put", FD_LOG, lie), len(lie))
+        self.said(rb'\npop3-session: says="\\x1b\[2Jhalf of a line, and then"\n')
+        bob = puppet_session(self.server, BOB, PASSWORD)
+        bob.close()
+        self.said(rb'\npostern-auth\[\d+\]: v1 login [^\n]*account="bob@example.org" ')
+        log = self.server.read_log()
+        self.assertIn(b'\npop3-session: says="postern-auth[1]: v1 login connection\\x3d1 ', log)
+        self.assertIn(b'\npop3-session: says="pop3-session[1]: v1 login connection', log)
+        self.assertIn(b'\npop3-session: says="posternd[1]: stopped"\n', log)
+        self.assertNotIn(b"\npostern-auth[1]", log)
+        self.assertNotIn(b"\nposternd[1]", log)
+        self.assertNotIn(b"\x1b", log)
+
+    def test_the_log_stays(self):
+        """Nothing but write(2) works on it."""
+        self.assertEqual(self.alice.do("truncate", FD_LOG), "EINVAL")
+        self.assertEqual(self.alice.do("shutdown", FD_LOG), "ENOTSOCK")
+        self.assertIn(self.alice.do("allocate", FD_LOG, 4096), ("ESPIPE", "ENODEV"))
+        if SANDBOXED:
+            for attempt in (("flags", FD_LOG, 0), ("copy", FD_LOG)):
+                self.assertEqual(self.alice.do(*attempt), DIED)
+                self.alice.close()
+                self.wait_for_end(ALICE)
+                self.alice = puppet_session(self.server, ALICE, PASSWORD)
+
+    def test_a_flood_of_lines(self):
+        """It costs its own domain's lines at most: all others' are there, in order."""
+        since = len(self.server.read_log())
+        logger = next(pid for pid in pids(self.server, "posternd"))
+        went = self.alice.do("flood", FD_LOG, 200000)
+        self.assertGreater(went, 100)
+        for _ in range(5):
+            puppet_session(self.server, BOB, PASSWORD).close()
+            self.wait_for_end(BOB)
+        self.server.expect(rb'(?s)(postern-auth\[\d+\]: v1 login [^\n]*bob@.*){5}', since)
+        with open(f"/proc/{logger}/status") as f:
+            resident = next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+        self.assertLess(resident, 16384 if SANDBOXED else 1 << 20)
 
     def test_no_process(self):
         """bob's session has the same uid; only the walls are between them."""

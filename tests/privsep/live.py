@@ -89,7 +89,13 @@ class Live(unittest.TestCase):
 
     @classmethod
     def find(cls):
-        return {pid: program_of(pid) for pid in children(cls.server.process.pid)}
+        return {pid: cls.name(pid) for pid in children(cls.server.process.pid)}
+
+    @staticmethod
+    def name(pid):
+        """The logger is posternd's own fork."""
+        program = program_of(pid)
+        return "logger" if program == "posternd" else program
 
     @classmethod
     def new(cls, program, *known):
@@ -119,6 +125,7 @@ class Live(unittest.TestCase):
             return pwd.getpwnam(name).pw_uid
         for pid, user in ((self.parent("pop3-gate"), "_postern"),
                           (self.strange, "_postern"), (self.tls_gate, "_postern"),
+                          (self.parent("logger"), "_postern"),
                           (self.parent("postern-keeper"), "_postkey"),
                           (self.virtual, "_postmail"), (self.system, ANN),
                           (self.parent("postern-auth"), "root"),
@@ -170,7 +177,7 @@ class Live(unittest.TestCase):
                 # The master's, a warm parent's, the child's: each on top of the other.
                 self.assertIn(int(s["Seccomp_filters"]),
                               (1,) if name == "posternd" else (2, 3)
-                              if name == "postern-keeper"
+                              if name in ("postern-keeper", "logger")
                               else (2,) if pid in self.parents else (3,))
 
     def test_descriptors(self):
@@ -183,6 +190,11 @@ class Live(unittest.TestCase):
                 for number in set(table) - {0, 1, 2}:
                     if program_of(pid) == "pop3-gate":
                         self.assertEqual(table[number], channel)
+        for name, pid in self.everybody_and_master():
+            if name != "logger":
+                self.assertEqual(kinds(pid)[2], "pipe", name)
+        self.assertEqual(len({hold.descriptors(self.parent(name))[2] for name in (
+            "pop3-gate", "postern-auth", "pop3-session", "postern-keeper")}), 4)
         session = kinds(self.virtual)
         files = sorted(t for n, t in session.items() if n > 2 and t != channel)
         for target in files:
@@ -266,6 +278,8 @@ class Live(unittest.TestCase):
 
     def test_environment_and_arguments(self):
         for name, pid in self.everybody():
+            if name == "logger":
+                continue  # the master's, which nobody else can look at
             with self.subTest(name):
                 with open(f"/proc/{pid}/environ", "rb") as f:
                     self.assertEqual(f.read().strip(b"\0"), b"")

@@ -167,11 +167,33 @@ static long pass_descriptor(int fd)
 	return sendmsg(fd, &head, MSG_NOSIGNAL);
 }
 
+/* So many lines as fast as they go. How many went. */
+static long flood(int fd, long lines)
+{
+	static const char text[] = "<6>pop3-session[1]: v1 logout flood=1\n";
+	long went = 0;
+	for (long i = 0; i < lines; i++)
+		went += write(fd, text, sizeof(text) - 1) > 0;
+	return went;
+}
+
 static long run(const char *what, const char *first, const char *second)
 {
 	int number = atoi(first);
 	if (strcmp(what, "send") == 0)
 		return send(number, data, unhex(second), MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (strcmp(what, "put") == 0)
+		return write(number, data, unhex(second));
+	if (strcmp(what, "flood") == 0)
+		return flood(number, atol(second));
+	if (strcmp(what, "flags") == 0)
+		return fcntl(number, F_SETFL, atoi(second));
+	if (strcmp(what, "shutdown") == 0)
+		return shutdown(number, SHUT_RDWR);
+	if (strcmp(what, "truncate") == 0)
+		return ftruncate(number, 0);
+	if (strcmp(what, "copy") == 0)
+		return fcntl(number, F_DUPFD_CLOEXEC, 3);
 	if (strcmp(what, "close") == 0)
 		return close(number);
 	if (strcmp(what, "pass") == 0)

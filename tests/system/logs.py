@@ -176,7 +176,7 @@ class Attempts(unittest.TestCase):
         lines = self.lines(len(names))
         for name, line in zip(names, lines):
             shown = "".join(
-                "\\" + c if c in '"\\' else c if " " <= c <= "~" else
+                c if "!" <= c <= "~" and c not in '"\\=' else
                 "".join("\\x%02x" % o for o in c.encode()) for c in name)
             self.assertRegex(line, r'^v1 refused connection=\d+ account="%s(\.\.\.)?" '
                              r'mechanism=PLAIN source=%s ' % (
