@@ -12,7 +12,7 @@ build_packages='gcc make libc6-dev autoconf automake pkg-config libssl-dev libso
 client_packages='curl'
 test_packages='libcriterion-dev python3 curl fetchmail mpop getmail6 mutt
 	gsasl sqlite3 iproute2 procps passwd login binutils strace mandoc clang clang-tidy clang-format
-	libclang-rt-dev file postfix'
+	libclang-rt-dev file postfix alpine s-nail procmail maildrop'
 
 installed() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
 

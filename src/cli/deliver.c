@@ -12,9 +12,11 @@
 #include "cli/quota.h"
 #include "cli/text.h"
 #include "cli/way.h"
+#include "maildrop/flush.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -122,6 +124,8 @@ static int code_of(int error)
 static int put(const struct identity *identity, const struct deliver_message *message)
 {
 	struct maildrop_fault fault = { "" };
+	/* A limit is an error, which can be undone, and not half a message. */
+	signal(SIGXFSZ, SIG_IGN);
 	int result = identity->maildrop == MAILDROP_MAILDIR
 			     ? deliver_maildir(identity->path_name, message, &fault)
 			     : deliver_mbox(identity->path_name, message, &fault);
@@ -219,7 +223,8 @@ static void make_mbox(const struct identity *identity)
 	if (dir >= 0)
 		fd = openat(dir, name + 1,
 			O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd >= 0 && fchown(fd, identity->uid, (gid_t)-1) < 0)
+	if (fd >= 0 &&
+		(fchown(fd, identity->uid, (gid_t)-1) < 0 || flush_directory(dir) < 0))
 		unlinkat(dir, name + 1, 0);
 	io_close(&fd);
 	io_close(&dir);

@@ -3,8 +3,9 @@
  *
  * What is missing of the path is made (directories 0700, files 0600), never through
  * a link that was not there before. When deliver_*() returns 0 the message is on disk
- * (fsync of file and directory); when it returns -1 nothing of it is in the
- * maildrop, and errno and *fault say why.
+ * (fsync of file, directory, and of what new directories stand in); when it returns -1
+ * nothing of it is in the maildrop, and errno and *fault say why. Only what a disk that
+ * fails has shown to somebody may be there all the same: rather twice than never.
  */
 #ifndef POSTERN_MAILDROP_DELIVER_H
 #define POSTERN_MAILDROP_DELIVER_H

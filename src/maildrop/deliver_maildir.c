@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/io.h"
 #include "maildrop/driver.h"
+#include "maildrop/flush.h"
 #include "maildrop/octets.h"
 
 #include <errno.h>
@@ -80,6 +81,24 @@ static int write_file(int tmp, const char *name, struct deliver_source *source,
 	return result;
 }
 
+/* Under its last name, for good; or not at all. 0, or -1. */
+static int publish(int tmp, const char *text, int fresh, const char *final)
+{
+	int from = tmp;
+	deliver_ignore_signals();
+	int result = renameat(tmp, text, fresh, final);
+	if (result == 0) {
+		from = fresh;
+		result = flush_directory(fresh);
+	}
+	/* The sender keeps what cannot be promised: rather twice than never. */
+	int error = errno;
+	if (result < 0)
+		unlinkat(from, from == tmp ? text : final, 0);
+	errno = error;
+	return result;
+}
+
 static int put_file(int tmp, int fresh, struct deliver_source *source)
 {
 	char text[256], final[256];
@@ -95,12 +114,7 @@ static int put_file(int tmp, int fresh, struct deliver_source *source)
 	buf_printf(&known, "%s,S=%llu,W=%llu", text, (unsigned long long)size,
 		(unsigned long long)octets.n);
 	buf_putc(&known, '\0');
-	if (renameat(tmp, text, fresh, buf_ok(&known) ? final : text) == 0)
-		return fsync(fresh);
-	int error = errno;
-	unlinkat(tmp, text, 0);
-	errno = error;
-	return -1;
+	return publish(tmp, text, fresh, buf_ok(&known) ? final : text);
 }
 
 /* new, cur or tmp: never a link. */
@@ -108,7 +122,12 @@ static int enter_part(
 	int root, const char *path, const char *name, struct maildrop_fault *fault)
 {
 	int dir = -1;
-	if (mkdirat(root, name, 0700) == 0 || errno == EEXIST)
+	int made = mkdirat(root, name, 0700);
+	if (made == 0)
+		made = flush_directory(root);
+	else if (errno == EEXIST)
+		made = 0;
+	if (made == 0)
 		dir = openat(
 			root, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (dir < 0) {

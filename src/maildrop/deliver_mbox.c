@@ -10,6 +10,7 @@
 
 #include "base/io.h"
 #include "maildrop/driver.h"
+#include "maildrop/flush.h"
 #include "maildrop/mbox_lock.h"
 
 #include <errno.h>
@@ -64,8 +65,9 @@ static void put_from(const char *sender, FILE *to)
 	fprintf(to, " %s\n", date);
 }
 
-/* The whole message as it will stand in the mbox: no lock is held while it comes. */
-static int spool(struct deliver_source *source, FILE *to)
+/* The whole message as it will stand in the mbox: no lock is held while it comes. 0, or
+ * -1; *size: its octets. */
+static int spool(struct deliver_source *source, FILE *to, off_t *size)
 {
 	struct quote quote = { .matching = true };
 	struct span s;
@@ -78,7 +80,7 @@ static int spool(struct deliver_source *source, FILE *to)
 	} while (s.n);
 	fwrite(from_line, 1, quote.seen, to);
 	fputs(quote.any && !quote.lf ? "\n\n" : "\n", to);
-	if (fflush(to) == 0 && !ferror(to))
+	if (fflush(to) == 0 && !ferror(to) && (*size = ftello(to)) > 0)
 		return 0;
 	errno = errno ? errno : EIO;
 	return -1;
@@ -98,8 +100,11 @@ static int open_mbox(const char *path, struct maildrop_fault *fault)
 	if (dir < 0)
 		return -1;
 	int fd = openat(dir, name ? name + 1 : path, flags);
-	if (fd < 0 && errno == ENOENT)
+	if (fd < 0 && errno == ENOENT) {
 		fd = openat(dir, name ? name + 1 : path, flags | O_CREAT, 0600);
+		if (fd >= 0 && flush_directory(dir) < 0)
+			io_close(&fd);
+	}
 	int error = errno;
 	close(dir);
 	errno = error;
@@ -117,24 +122,27 @@ static const char *separator(int fd, off_t size)
 	return last[0] == '\n' ? "" : "\n";
 }
 
-static int copy_spooled(FILE *from, int to, off_t at)
+/* All size octets, from the first: less is not the message. */
+static int copy_spooled(FILE *from, off_t size, int to, off_t at)
 {
 	unsigned char block[4096];
 	size_t n;
-	rewind(from);
+	if (fseeko(from, 0, SEEK_SET) < 0)
+		return -1;
 	while ((n = fread(block, 1, sizeof(block), from)) > 0) {
 		if (io_pwrite_all(to, block, n, at) < 0)
 			return -1;
 		at += (off_t)n;
+		size -= (off_t)n;
 	}
-	if (!ferror(from))
+	if (!ferror(from) && size == 0)
 		return 0;
 	errno = EIO;
 	return -1;
 }
 
 /* With the locks held. What could not be written whole is taken back. */
-static int append(int fd, const char *path, FILE *from)
+static int append(int fd, const char *path, FILE *from, off_t size)
 {
 	struct stat st, named;
 	if (fstat(fd, &st) < 0 || lstat(path, &named) < 0)
@@ -146,7 +154,7 @@ static int append(int fd, const char *path, FILE *from)
 	}
 	const char *gap = separator(fd, st.st_size);
 	if (io_pwrite_all(fd, gap, strlen(gap), st.st_size) == 0 &&
-		copy_spooled(from, fd, st.st_size + (off_t)strlen(gap)) == 0 &&
+		copy_spooled(from, size, fd, st.st_size + (off_t)strlen(gap)) == 0 &&
 		fsync(fd) == 0)
 		return 0;
 	int error = errno;
@@ -163,10 +171,14 @@ int deliver_mbox(const char *path, const struct deliver_message *message,
 	struct mbox_lock lock;
 	FILE *spooled = tmpfile();
 	int result = -1, fd = -1;
+	off_t size = 0;
 	if (deliver_source_begin(&source, message) == 0 && spooled &&
-		spool(&source, spooled) == 0 && (fd = open_mbox(path, fault)) >= 0 &&
+		spool(&source, spooled, &size) == 0 &&
+		(fd = open_mbox(path, fault)) >= 0 &&
 		mbox_lock(&lock, fd, path, true, io_now() + DELIVER_LOCK_MS) == 0) {
-		result = append(fd, path, spooled);
+		result = append(fd, path, spooled, size);
+		if (result == 0)
+			deliver_ignore_signals(); /* they came too late */
 		mbox_unlock(&lock);
 	}
 	if (result < 0)

@@ -8,9 +8,11 @@
 
 #include "base/io.h"
 #include "maildrop/driver.h"
+#include "maildrop/flush.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +45,13 @@ int deliver_source_next(struct deliver_source *source, struct span *s)
 	return n < 0 ? -1 : 0;
 }
 
+void deliver_ignore_signals(void)
+{
+	static const int ends[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		signal(ends[i], SIG_IGN);
+}
+
 void deliver_fail(struct maildrop_fault *fault, const char *path)
 {
 	if (!fault->text[0])
@@ -60,6 +69,9 @@ static int enter(int at, const char *name)
 	if (dir >= 0 || errno != ENOENT)
 		return dir;
 	if (mkdirat(at, name, 0700) < 0 && errno != EEXIST)
+		return -1;
+	/* Else a power cut may take the whole branch with the message on it. */
+	if (flush_directory(at) < 0)
 		return -1;
 	return openat(at, name, way | O_NOFOLLOW);
 }

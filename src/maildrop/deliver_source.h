@@ -32,6 +32,10 @@ int deliver_source_next(struct deliver_source *source, struct span *s);
  */
 int deliver_enter(const char *path, size_t n, struct maildrop_fault *fault);
 
+/* From here on the exit code tells whether the message is there, and no signal ends the
+ * process before it can. */
+void deliver_ignore_signals(void);
+
 /* To be called last: *fault says what failed, unless it does already. Keeps errno. */
 void deliver_fail(struct maildrop_fault *fault, const char *path);
 

@@ -53,6 +53,13 @@ static int open_file(const char *path, int flags)
 	return open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
+/* By its mode; who is refused all the same has a wall around another file, the one that
+ * had the name when the session began. The next session gets a wall of its own. */
+static bool may_read(const struct stat *st)
+{
+	return st->st_uid == geteuid() && (st->st_mode & S_IRUSR);
+}
+
 /* 0 with box->fd -1 when there is none. */
 static int open_mbox(struct maildrop *drop, struct maildrop_fault *fault)
 {
@@ -66,6 +73,9 @@ static int open_mbox(struct maildrop *drop, struct maildrop_fault *fault)
 	box->writable = box->fd >= 0;
 	if (box->fd < 0 && (errno == EACCES || errno == EPERM || errno == EROFS))
 		box->fd = open_file(drop->path, O_RDONLY);
+	if (box->fd < 0 && errno == EACCES && may_read(&box->seen))
+		return refuse(drop, fault, EAGAIN,
+			"replaced by another file since the session began");
 	if (box->fd < 0)
 		return errno == ENOENT ? 0 : maildrop_fail(fault, "open", drop->path);
 	if (fstat(box->fd, &box->seen) < 0)

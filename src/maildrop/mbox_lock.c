@@ -44,14 +44,25 @@ static int whole_lock(const struct mbox_lock *lock, int operation)
 	return result;
 }
 
+static void hold_signals(struct mbox_lock *lock)
+{
+	sigset_t ends;
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGHUP);
+	sigaddset(&ends, SIGQUIT);
+	sigprocmask(SIG_BLOCK, &ends, &lock->signals);
+}
+
 static int try_all(struct mbox_lock *lock, bool write)
 {
-	if (record_lock(lock->fd, write ? F_WRLCK : F_RDLCK) < 0)
-		return -1;
-	if (whole_lock(lock, write ? LOCK_EX : LOCK_SH) == 0 &&
+	hold_signals(lock);
+	if (record_lock(lock->fd, write ? F_WRLCK : F_RDLCK) == 0 &&
+		whole_lock(lock, write ? LOCK_EX : LOCK_SH) == 0 &&
 		dotlock_take(&lock->dot) == 0)
 		return 0;
-	mbox_unlock(lock);
+	mbox_unlock(lock); /* what was had of it */
 	return -1;
 }
 
@@ -91,5 +102,6 @@ void mbox_unlock(struct mbox_lock *lock)
 	dotlock_drop(&lock->dot);
 	(void)whole_lock(lock, LOCK_UN);
 	(void)record_lock(lock->fd, F_UNLCK);
+	sigprocmask(SIG_SETMASK, &lock->signals, NULL);
 	errno = error;
 }

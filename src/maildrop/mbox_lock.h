@@ -6,9 +6,12 @@
 
 #include "maildrop/dotlock.h"
 
+#include <signal.h>
+
 struct mbox_lock {
-	int fd;	      /* of the mbox; borrowed */
-	bool flocked; /* flock(2), too */
+	int fd;		  /* of the mbox; borrowed */
+	bool flocked;	  /* flock(2), too */
+	sigset_t signals; /* as they were blocked before */
 	struct dotlock dot;
 };
 
@@ -20,7 +23,8 @@ struct mbox_lock {
  * Where a dotlock cannot be made (the directory's permissions, a full disk), another
  * program's is waited for, and none is made.
  * Returns 0, or -1 with errno; EAGAIN: somebody else kept a lock. Nothing is
- * then held.
+ * then held. While they are held the signals that end a process wait (SIGKILL does
+ * not): it would leave half a message, and a lock.
  */
 int mbox_lock(
 	struct mbox_lock *lock, int fd, const char *path, bool write, int64_t deadline);

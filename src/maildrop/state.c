@@ -50,6 +50,9 @@ int maildrop_state_open(
 	if (dir < 0 && errno == ENOENT) {
 		if (mkdirat(states, key, 0700) < 0 && errno != EEXIST)
 			return -1;
+		/* A journal in it must outlive what it is made against. */
+		if (fsync(states) < 0 && errno != EINVAL)
+			return -1;
 		dir = openat(states, key, flags);
 	}
 	if (dir < 0 || give_to(dir, uid, gid) == 0)

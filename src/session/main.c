@@ -182,6 +182,8 @@ static void set_waits(const struct session_setup *setup)
 static void become_owner(const struct identity *identity, bool state)
 {
 	umask(077);
+	/* A limit is an error of the write that meets it, and leaves no half commit. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (drop_to(identity->uid, identity->gid, identity->groups,
 		    identity->groups_n) < 0)
 		refuse_for(identity, "becoming the owner");

@@ -27,8 +27,22 @@ SOURCE = os.environ.get("POSTERN_SOURCE", os.getcwd())
 PLACES = [os.environ.get("POSTERN_DOVECOT"), os.path.join(SOURCE, "build-check/dovecot"), "/"]
 
 
-def _copy(found):
-    """For a mail user, who may not be let into the tree where it was unpacked."""
+@functools.cache
+def directory():
+    """Where Dovecot's programs and libraries are, or None."""
+    for place in filter(None, PLACES):
+        found = os.path.join(place, "usr/lib/dovecot")
+        if os.access(os.path.join(found, "imap"), os.X_OK):
+            return found
+    return None
+
+
+@functools.cache
+def for_mail_users():
+    """That, or a copy: a mail user may not be let into the tree where it was unpacked."""
+    found = directory()
+    if found == "/usr/lib/dovecot" or os.geteuid():
+        return found
     copy = tempfile.mkdtemp(prefix="postern-dovecot-", dir=os.environ.get("POSTERN_TEST_INSIDE"))
     atexit.register(shutil.rmtree, copy, ignore_errors=True)
     os.chmod(copy, 0o755)
@@ -36,16 +50,6 @@ def _copy(found):
         for each in glob.glob(os.path.join(found, part)):
             shutil.copy(each, copy)
     return copy
-
-
-@functools.cache
-def directory():
-    """Where Dovecot's programs and libraries are, or None."""
-    for place in filter(None, PLACES):
-        found = os.path.join(place, "usr/lib/dovecot")
-        if os.access(os.path.join(found, "imap"), os.X_OK):
-            return found if place == "/" or os.geteuid() else _copy(found)
-    return None
 
 
 def why_none():
@@ -86,10 +90,10 @@ class Dovecot:
 
     def command(self, program):
         """(the command, its environment): for who starts it in another way."""
-        words = [os.path.join(directory(), program), "-O"]
+        words = [os.path.join(for_mail_users(), program), "-O"]
         for name, value in self.settings.items():
             words += ["-o", f"{name}={value}"]
-        return words, {"LD_LIBRARY_PATH": directory(), "USER": self.user, "HOME": self.home,
+        return words, {"LD_LIBRARY_PATH": for_mail_users(), "USER": self.user, "HOME": self.home,
                        "PATH": "/usr/bin:/bin", "TZ": "UTC"}
 
     def start(self, program, stdin, stdout, *arguments):
