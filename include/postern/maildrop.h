@@ -36,11 +36,12 @@ struct maildrop_fault {
 
 struct maildrop;
 
-/* An open message: read from the start to the end, once. */
+/* An open message: read from the start to the end, once. One at a time. */
 struct maildrop_body {
 	int fd;
-	uint64_t offset, end; /* of the stored octets still to be read */
-	bool owned;	      /* fd is this body's and closed with it */
+	struct maildrop *watch; /* whose driver is told what is read; or NULL */
+	uint64_t offset, end;	/* of the stored octets still to be read */
+	bool owned;		/* fd is this body's and closed with it */
 };
 
 /*

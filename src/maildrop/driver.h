@@ -40,6 +40,8 @@ struct maildrop_driver {
 	/* May correct size and stored of message i. */
 	int (*body_open)(struct maildrop *drop, size_t i, struct maildrop_body *body,
 		struct maildrop_fault *fault);
+	/* These octets of the open body were read, at that offset. Or NULL. */
+	void (*body_seen)(struct maildrop *drop, uint64_t at, struct span octets);
 	/* As maildrop_body_check(). NULL: what is open does not change. */
 	int (*body_check)(
 		struct maildrop *drop, size_t i, struct maildrop_fault *fault);

@@ -147,6 +147,9 @@ ssize_t maildrop_body_read(struct maildrop_body *body, void *p, size_t n)
 		errno = EIO;
 		return -1;
 	}
+	if (got > 0 && body->watch)
+		body->watch->driver->body_seen(
+			body->watch, body->offset, span_of(p, (size_t)got));
 	if (got > 0)
 		body->offset += (uint64_t)got;
 	return got;

@@ -5,9 +5,7 @@
  * Open reads the file once (mbox_scan.c) under the locks that other mail programs
  * take (mbox_lock.c) and lets go of them: delivery goes on during the session.
  * What is appended is no part of the snapshot. Any other change is found out by
- * the file's size and times, the octets at the snapshot's end and the "From "
- * lines around what is asked for (a commit: all of them): ESTALE, and nothing is
- * served or deleted. Commit: mbox_commit.c.
+ * mbox_check.c: ESTALE, and nothing is served or deleted. Commit: mbox_commit.c.
  *
  * A link, a directory, a device or a FIFO is no mbox; neither is a file that does
  * not begin with a "From " line. A missing file is an empty maildrop.
@@ -100,42 +98,32 @@ static struct mbox_line *add_line(struct mbox *box, size_t i)
 static int add_message(void *self, const struct mbox_found *found)
 {
 	struct maildrop *drop = self;
-	struct mbox_line *line = add_line(drop->own, drop->count);
-	struct maildrop_message *message = line ? maildrop_append(drop) : NULL;
+	struct mbox *box = drop->own;
 
+	if (found->internal)
+		return 0;
+	struct mbox_line *line = add_line(box, drop->count);
+	struct maildrop_message *message = line ? maildrop_append(drop) : NULL;
 	if (!message)
 		return -1;
-	*line = (struct mbox_line){ .from = found->from, .sum = found->line };
+	*line = (struct mbox_line){ .from = found->from, .sum = found->sum };
 	message->at = found->at;
 	message->stored = found->stored;
 	message->size = found->size;
 	message->id[0] = found->id[0];
 	message->id[1] = found->id[1];
-	return 0;
-}
-
-int mbox_tail_sum(int fd, uint64_t end, uint64_t *sum)
-{
-	unsigned char data[MBOX_TAIL_SEEN];
-	size_t want = end < sizeof(data) ? (size_t)end : sizeof(data);
-	ssize_t n = io_pread_full(fd, data, want, (off_t)(end - want));
-
-	if (n < 0)
-		return -1;
-	if ((size_t)n < want) {
-		errno = EAGAIN;
-		return -1;
-	}
-	*sum = mbox_sum_of(span_of(data, want));
+	if (!box->former)
+		mbox_known_id(drop, message->id);
 	return 0;
 }
 
 static int scan(struct maildrop *drop, uint64_t from, struct maildrop_fault *fault)
 {
 	struct mbox *box = drop->own;
+	const struct mbox_extent extent = { box->fd, from, box->end, MBOX_FORM_WIRE };
 
 	(void)posix_fadvise(box->fd, (off_t)from, 0, POSIX_FADV_SEQUENTIAL);
-	if (mbox_scan(box->fd, from, box->end, add_message, drop) == 0)
+	if (mbox_scan(&extent, add_message, drop) == 0)
 		return 0;
 	if (errno == EINVAL)
 		return refuse(drop, fault, EINVAL,
@@ -155,6 +143,8 @@ static int read_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
 	box->fresh = from < box->end;
 	if (box->fresh && scan(drop, from, fault) < 0)
 		return -1;
+	if (box->former && mbox_known_learn(drop) < 0)
+		return maildrop_fail(fault, "keep the unique-ids of", drop->path);
 	if (mbox_tail_sum(box->fd, box->end, &box->tail) < 0)
 		return maildrop_fail(fault, "read", drop->path);
 	return 0;
@@ -267,6 +257,7 @@ static void close_drop(struct maildrop *drop)
 	journal_place_close(&box->journal);
 	free(box->lines);
 	free(box->twins);
+	mbox_known_free(&box->known);
 	free(box);
 	drop->own = NULL;
 }
@@ -283,90 +274,17 @@ static int give_uid(struct maildrop *drop, size_t i, char uid[MAILDROP_UID_MAX +
 	return 0;
 }
 
-static bool same_time(struct timespec a, struct timespec b)
-{
-	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
-}
-
-static bool untouched(const struct stat *a, const struct stat *b)
-{
-	return a->st_size == b->st_size && same_time(a->st_mtim, b->st_mtim) &&
-	       same_time(a->st_ctim, b->st_ctim);
-}
-
-/* 1: it still stands there; 0: not; -1 with errno. */
-static int check_line(struct maildrop *drop, size_t i)
-{
-	struct mbox *box = drop->own;
-	unsigned char data[MBOX_LINE_SEEN];
-	uint64_t n = drop->messages[i].at - box->lines[i].from;
-	size_t want = n < sizeof(data) ? (size_t)n : sizeof(data);
-	ssize_t got = io_pread_full(box->fd, data, want, (off_t)box->lines[i].from);
-
-	if (got < 0)
-		return -1;
-	return (size_t)got == want &&
-	       mbox_line_sum(span_of(data, want)) == box->lines[i].sum;
-}
-
-int mbox_check_lines(struct maildrop *drop, size_t first, size_t end)
-{
-	for (size_t i = end; i-- > first;) {
-		int same = check_line(drop, i);
-		if (same <= 0)
-			return same;
-	}
-	return 1;
-}
-
-static int check_places(
-	struct maildrop *drop, const struct stat *now, size_t first, size_t end)
-{
-	struct mbox *box = drop->own;
-	uint64_t tail;
-
-	if ((uint64_t)now->st_size < box->end)
-		return 0;
-	if (mbox_tail_sum(box->fd, box->end, &tail) < 0)
-		return errno == EAGAIN ? 0 : -1;
-	if (tail != box->tail)
-		return 0;
-	return mbox_check_lines(drop, first, end < drop->count ? end : drop->count);
-}
-
-int mbox_verify(
-	struct maildrop *drop, size_t first, size_t end, struct maildrop_fault *fault)
-{
-	struct mbox *box = drop->own;
-	struct stat now;
-
-	if (fstat(box->fd, &now) < 0)
-		return maildrop_fail(fault, "stat", drop->path);
-	if (untouched(&now, &box->seen))
-		return 0;
-	int same = check_places(drop, &now, first, end);
-	if (same < 0)
-		return maildrop_fail(fault, "read", drop->path);
-	if (!same)
-		return refuse(drop, fault, ESTALE,
-			"changed by another program during the session");
-	return 0;
-}
-
-static int body_check(struct maildrop *drop, size_t i, struct maildrop_fault *fault)
-{
-	return mbox_verify(drop, i, i + 2, fault);
-}
-
 static int body_open(struct maildrop *drop, size_t i, struct maildrop_body *body,
 	struct maildrop_fault *fault)
 {
 	struct mbox *box = drop->own;
 	const struct maildrop_message *message = &drop->messages[i];
 
-	if (body_check(drop, i, fault) < 0)
+	if (mbox_verify(drop, i, i + 1, fault) < 0)
 		return -1;
+	mbox_sent_begin(box);
 	*body = (struct maildrop_body){ .fd = box->fd,
+		.watch = drop,
 		.offset = message->at,
 		.end = message->at + message->stored };
 	return 0;
@@ -379,6 +297,7 @@ const struct maildrop_driver maildrop_mbox = {
 	.close = close_drop,
 	.uid = give_uid,
 	.body_open = body_open,
-	.body_check = body_check,
+	.body_seen = mbox_sent_add,
+	.body_check = mbox_verify_sent,
 	.commit = mbox_commit,
 };

@@ -4,16 +4,20 @@
  *
  *   0 device, 1 inode, 2 octets, 3 mtime and 4 ctime in nanoseconds
  *   5 hash of the last octets (mbox_tail_sum())
+ *   6 form of the unique-ids (enum mbox_form; 0: of the former one)
+ *   7 how many messages are believed (struct mbox)
  *
- * All equal: nothing is read. More octets than then: when the last octets of then
- * and every "From " line still stand where they were, mail was appended; only the last
- * message and what is behind it are read. The last one again, because what follows
- * decides where it ends. Anything else: the cache is of no use. (Not some of the lines:
- * a program that notes one message as read and its neighbour as new moves one line.)
+ * All equal: nothing is read but the last octets. (After a power cut a file may have
+ * the size and times of what was written to it, and not the octets.) More octets than
+ * then: when the last octets of then and the beginning of every message still stand
+ * where they were, mail was appended; only the last message and what is behind it are
+ * read. The last one again, because what follows decides where it ends. Anything else:
+ * the cache is of no use. (Not some of the messages: a program that notes one as read
+ * and its neighbour as new moves one line.)
  *
- * A program that changes octets without moving any (a flag in a Status field) and lets
- * the file grow goes unnoticed: the cached sizes stay true, the unique-ids don't
- * look at such fields.
+ * A program that changes octets behind those beginnings without moving any, and lets
+ * the file grow, goes unnoticed here: so the messages are believed only, see struct
+ * mbox.
  *
  * Runs as the mailbox owner, who can write the cache: it is used within the bounds of
  * the file, in the order of the file, or not at all.
@@ -25,7 +29,16 @@
 
 #include <errno.h>
 
-enum { KEY_DEVICE, KEY_INODE, KEY_SIZE, KEY_MTIME, KEY_CTIME, KEY_TAIL };
+enum {
+	KEY_DEVICE,
+	KEY_INODE,
+	KEY_SIZE,
+	KEY_MTIME,
+	KEY_CTIME,
+	KEY_TAIL,
+	KEY_FORM,
+	KEY_BELIEVED
+};
 
 static uint64_t nanoseconds(struct timespec t)
 {
@@ -40,6 +53,8 @@ static void make_key(const struct mbox *box, uint64_t key[CACHE_KEY])
 	key[KEY_MTIME] = nanoseconds(box->seen.st_mtim);
 	key[KEY_CTIME] = nanoseconds(box->seen.st_ctim);
 	key[KEY_TAIL] = box->tail;
+	key[KEY_FORM] = MBOX_FORM_WIRE;
+	key[KEY_BELIEVED] = box->believed;
 }
 
 /* Do the records say what a scan of end octets could have said? */
@@ -63,7 +78,8 @@ static bool has_grown(struct maildrop *drop, const uint64_t key[CACHE_KEY])
 
 	return key[KEY_SIZE] < box->end &&
 	       mbox_tail_sum(box->fd, key[KEY_SIZE], &tail) == 0 &&
-	       tail == key[KEY_TAIL] && mbox_check_lines(drop, 0, drop->count) == 1;
+	       tail == key[KEY_TAIL] &&
+	       mbox_check_heads(drop, 0, drop->count, key[KEY_SIZE]) == 1;
 }
 
 static void forget(struct maildrop *drop)
@@ -73,6 +89,7 @@ static void forget(struct maildrop *drop)
 	free(box->lines);
 	box->lines = NULL;
 	box->room = 0;
+	box->believed = 0;
 	drop->count = 0;
 }
 
@@ -80,19 +97,25 @@ static void forget(struct maildrop *drop)
 static uint64_t use(struct maildrop *drop, const struct cache *cache)
 {
 	struct mbox *box = drop->own;
-	uint64_t key[CACHE_KEY] = { 0 };
+	uint64_t key[CACHE_KEY] = { 0 }, tail;
 
-	if (cache->key[KEY_DEVICE] != box->seen.st_dev ||
+	box->former = cache->key[KEY_FORM] == 0;
+	if (box->former || cache->key[KEY_DEVICE] != box->seen.st_dev ||
 		cache->key[KEY_INODE] != box->seen.st_ino ||
 		!is_sound(drop, box->lines, cache->key[KEY_SIZE]))
 		return 0;
 	box->tail = cache->key[KEY_TAIL];
+	box->believed = cache->key[KEY_BELIEVED] < drop->count
+				? (size_t)cache->key[KEY_BELIEVED]
+				: drop->count;
 	make_key(box, key);
 	if (memcmp(key, cache->key, sizeof(key)) == 0)
-		return box->end;
+		return mbox_tail_sum(box->fd, box->end, &tail) == 0 && tail == box->tail
+			       ? box->end
+			       : 0;
 	if (drop->count == 0 || !has_grown(drop, cache->key))
 		return 0;
-	drop->count--;
+	box->believed = --drop->count;
 	return box->lines[drop->count].from;
 }
 
@@ -131,8 +154,9 @@ static uint64_t close_ranks(struct maildrop *drop)
 {
 	struct mbox *box = drop->own;
 	uint64_t gone = 0;
-	size_t n = 0;
+	size_t n = 0, believed = box->touched ? drop->count : box->believed;
 
+	box->believed = 0;
 	for (size_t i = 0; i < drop->count; i++) {
 		uint64_t from = box->lines[i].from;
 		uint64_t next = i + 1 < drop->count ? box->lines[i + 1].from : box->end;
@@ -140,6 +164,8 @@ static uint64_t close_ranks(struct maildrop *drop)
 			gone += next - from;
 			continue;
 		}
+		if (i < believed)
+			box->believed = n + 1;
 		drop->messages[n] = drop->messages[i];
 		drop->messages[n].at -= gone;
 		box->lines[n] = box->lines[i];
@@ -157,5 +183,7 @@ void mbox_cache_committed(struct maildrop *drop)
 	if (fstat(box->fd, &box->seen) < 0 ||
 		mbox_tail_sum(box->fd, box->end, &box->tail) < 0)
 		return;
+	if (drop->count == 0)
+		mbox_known_forget(drop);
 	mbox_cache_store(drop);
 }

@@ -105,7 +105,7 @@ static int commit_locked(struct maildrop *drop, struct maildrop_fault *fault)
 {
 	if (mbox_check_name(drop, fault) < 0 ||
 		mbox_verify(drop, 0, drop->count, fault) < 0 ||
-		check_last(drop, fault) < 0)
+		check_last(drop, fault) < 0 || mbox_verify_marked(drop, fault) < 0)
 		return -1;
 	if (rewrite(drop, fault) < 0)
 		return -1;

@@ -4,6 +4,11 @@
  * programs keep notes in the mbox, also when the sender wrote them, so that an id
  * stays the same whoever opens the mbox in between.
  *
+ * What is hashed is what is sent: a CR before a LF is left out, and a last line without
+ * LF gets one, as RETR would send CRLF in each case. So an id stays when an agent adds
+ * the line end that the last message lacked, or a program writes the mbox with other
+ * ones.
+ *
  * The fast hash (the lanes of XXH64; all 32 octets are used) is no obstacle to
  * somebody who wants two of his own messages to have one id. He gains nothing: to
  * hit the id of somebody else's message he would have to send its header, with
@@ -102,20 +107,80 @@ uint64_t mbox_sum_of(struct span s)
 	return mbox_sum_finish(&sum);
 }
 
-void mbox_id_begin(struct mbox_id *id)
+enum { HEADER, BODY };
+
+void mbox_id_begin(struct mbox_id *id, enum mbox_form form)
 {
+	id->form = form;
 	blake2b_init(&id->header, 16);
 	mbox_sum_begin(&id->body);
+	memset(id->parts, 0, sizeof(id->parts));
+}
+
+static void put(struct mbox_id *id, int part, struct span s)
+{
+	if (part == BODY)
+		mbox_sum_add(&id->body, s);
+	else
+		blake2b_update(&id->header, s);
+}
+
+/* Octets without CR. */
+static void put_plain(struct mbox_id *id, int part, struct span s)
+{
+	struct mbox_part *seen = &id->parts[part];
+
+	if (s.n == 0)
+		return;
+	if (seen->cr && s.p[0] != '\n')
+		put(id, part, span_str("\r"));
+	seen->cr = false;
+	put(id, part, s);
+	seen->any = true;
+	seen->lf = s.p[s.n - 1] == '\n';
+}
+
+static void put_wire(struct mbox_id *id, int part, struct span s)
+{
+	struct mbox_part *seen = &id->parts[part];
+
+	for (;;) {
+		size_t cr = span_find(s, '\r');
+		put_plain(id, part, span_head(s, cr));
+		if (cr == s.n)
+			return;
+		if (seen->cr)
+			put(id, part, span_str("\r"));
+		seen->cr = seen->any = true;
+		seen->lf = false;
+		s = span_tail(s, cr + 1);
+	}
+}
+
+/* The line end that the last line lacks. */
+static void end_line(struct mbox_id *id, int part)
+{
+	if (id->parts[part].any && !id->parts[part].lf) {
+		if (id->parts[part].cr)
+			put(id, part, span_str("\r"));
+		put(id, part, span_str("\n"));
+	}
 }
 
 void mbox_id_header(struct mbox_id *id, struct span s)
 {
-	blake2b_update(&id->header, s);
+	if (id->form == MBOX_FORM_WIRE)
+		put_wire(id, HEADER, s);
+	else
+		put(id, HEADER, s);
 }
 
 void mbox_id_body(struct mbox_id *id, struct span s)
 {
-	mbox_sum_add(&id->body, s);
+	if (id->form == MBOX_FORM_WIRE)
+		put_wire(id, BODY, s);
+	else
+		put(id, BODY, s);
 }
 
 void mbox_id_end(struct mbox_id *id, uint64_t out[2])
@@ -123,6 +188,8 @@ void mbox_id_end(struct mbox_id *id, uint64_t out[2])
 	unsigned char hash[16];
 	uint64_t body[MBOX_SUM_LANES + 1];
 
+	end_line(id, HEADER);
+	end_line(id, BODY);
 	mbox_sum_end(&id->body);
 	for (int i = 0; i < MBOX_SUM_LANES; i++)
 		body[i] = htole64(id->body.lane[i]);
@@ -133,15 +200,18 @@ void mbox_id_end(struct mbox_id *id, uint64_t out[2])
 	out[1] = load(hash + 8);
 }
 
-bool mbox_id_is_status(struct span line)
+bool mbox_id_is_status(struct span line, enum mbox_form form)
 {
 	static const char *const names[] = { "status:", "x-status:", "x-uid:",
 		"x-uidl:", "x-imap:", "x-imapbase:", "x-keywords:", "x-mozilla-status:",
-		"x-mozilla-status2:", "content-length:", "lines:" };
+		"x-mozilla-status2:", "content-length:", "lines:",
+		/* not in MBOX_FORM_STORED: */
+		"x-mozilla-keys:", "x-account-key:", "x-evolution:", "x-label:" };
+	const size_t all = sizeof(names) / sizeof(names[0]);
 
-	if (line.n == 0 || !strchr("sSxXcClL", line.p[0]))
+	if (line.n == 0 || !memchr("sSxXcClL", line.p[0], 8))
 		return false;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < (form == MBOX_FORM_WIRE ? all : all - 4); i++)
 		if (span_is_nocase(span_head(line, strlen(names[i])), names[i]))
 			return true;
 	return false;

@@ -24,13 +24,28 @@ void mbox_sum_end(struct mbox_sum *sum);
 uint64_t mbox_sum_finish(struct mbox_sum *sum);
 uint64_t mbox_sum_of(struct span s);
 
-/* The hash of one message, fed in order: header, then body. */
-struct mbox_id {
-	struct blake2b header;
-	struct mbox_sum body;
+/* Of which form of a message the hash is. */
+enum mbox_form {
+	MBOX_FORM_WIRE = 1, /* as it is sent: line ends and the last one don't matter */
+	MBOX_FORM_STORED, /* as it is stored, and with fewer fields left out: the ids of
+			     Postern before there were forms; see mbox_known.c */
 };
 
-void mbox_id_begin(struct mbox_id *id);
+/* What has been seen of a part of the message. */
+struct mbox_part {
+	bool any, cr; /* cr: the last octet is one that may belong to a line end */
+	bool lf;
+};
+
+/* The hash of one message, fed in order: header, then body. */
+struct mbox_id {
+	enum mbox_form form;
+	struct blake2b header;
+	struct mbox_sum body;
+	struct mbox_part parts[2]; /* header, body */
+};
+
+void mbox_id_begin(struct mbox_id *id, enum mbox_form form);
 void mbox_id_header(struct mbox_id *id, struct span s);
 void mbox_id_body(struct mbox_id *id, struct span s);
 void mbox_id_end(struct mbox_id *id, uint64_t out[2]);
@@ -40,7 +55,7 @@ enum { MBOX_STATUS_MAX = 18 };
 
 /* Does a line that begins like this belong to a program that keeps its notes in
  * the mbox, rather than to the message as it was delivered? */
-bool mbox_id_is_status(struct span line);
+bool mbox_id_is_status(struct span line, enum mbox_form form);
 
 /* For each of n messages: how many before it have the same id. The caller frees
  * the array; NULL with errno when there is no memory. */

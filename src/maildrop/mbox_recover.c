@@ -102,6 +102,8 @@ static int finish(struct mbox_steps *w, const struct journal_place *place,
 	case FIT_GO_ON:
 		if (tuning.log_max > w->journal->log_room)
 			tuning.log_max = w->journal->log_room;
+		if (tuning.gap_min > w->journal->log_room)
+			tuning.gap_min = w->journal->log_room;
 		w->tuning = &tuning;
 		result = step_run_all(w);
 		w->tuning = given;

@@ -32,38 +32,71 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum {
+	LOG_LEAST = 4096,  /* octets of a log that is not worth being smaller */
+	STEPS_MOST = 4096, /* of a commit on a full disk; each is flushed twice */
+};
+
 /* How much log the steps will need: its room, and one log or two. */
 static unsigned plan_logs(const struct mbox_shift *shift,
-	const struct mbox_tuning *tuning, uint64_t *room)
+	const struct mbox_tuning *tuning, uint64_t *room, unsigned *steps)
 {
 	struct journal_record step = { .to = step_first(shift) };
 	uint64_t size = shift_size(shift);
 	unsigned n = 0;
 
 	*room = 0;
+	*steps = 0;
 	do {
 		step.from = step.to;
 		step_plan(shift, tuning, &step);
 		n += step.logged;
 		if (step.logged && step.to - step.from > *room)
 			*room = step.to - step.from;
+		++*steps;
 	} while (step.to < size);
 	/* Mail that is appended between a crash and the recovery may need it. */
-	uint64_t least = tuning->log_max < 4096 ? tuning->log_max : 4096;
+	uint64_t least = tuning->log_max < LOG_LEAST ? tuning->log_max : LOG_LEAST;
 	if (*room < least)
 		*room = least;
 	return n < 2 ? n : 2;
 }
 
-static int begin(struct mbox_steps *w, const struct journal_place *place)
+/*
+ * Makes the journal. Where there is no room for its logs, with smaller ones: less is
+ * logged at once, and octets are moved without from a smaller distance on. In more
+ * steps; whoever deletes on a full disk does it to make room.
+ */
+static int make_journal(struct journal *journal, const struct journal_place *place,
+	struct mbox_tuning *tuning)
+{
+	for (bool first = true;; first = false) {
+		unsigned steps, logs = plan_logs(&journal->shift, tuning,
+					&journal->log_room, &steps);
+		if (!first && steps > STEPS_MOST) {
+			errno = ENOSPC;
+			return -1;
+		}
+		if (journal_create(journal, place, logs) == 0)
+			return 0;
+		if ((errno != ENOSPC && errno != EDQUOT) ||
+			tuning->log_max / 2 < LOG_LEAST)
+			return -1;
+		tuning->log_max /= 2;
+		if (tuning->gap_min > tuning->log_max)
+			tuning->gap_min = tuning->log_max;
+	}
+}
+
+static int begin(struct mbox_steps *w, const struct journal_place *place,
+	struct mbox_tuning *tuning)
 {
 	struct journal *journal = w->journal;
-	unsigned logs = plan_logs(&journal->shift, w->tuning, &journal->log_room);
 
 	if (step_sum_before(w->fd, 0, step_first(&journal->shift), &journal->head_sum) <
 		0)
 		return -1;
-	if (journal_create(journal, place, logs) < 0)
+	if (make_journal(journal, place, tuning) < 0)
 		return -1;
 	w->block = malloc(MBOX_BLOCK);
 	int result = w->block ? step_record(w, JOURNAL_MOVE,
@@ -99,7 +132,8 @@ int mbox_rewrite(int fd, const struct mbox_shift *shift,
 	const struct journal_place *place, const struct mbox_tuning *tuning)
 {
 	struct journal journal = { .fd = -1 };
-	struct mbox_steps w = { .fd = fd, .journal = &journal, .tuning = tuning };
+	struct mbox_tuning fitted = *tuning;
+	struct mbox_steps w = { .fd = fd, .journal = &journal, .tuning = &fitted };
 	struct stat st;
 
 	if (is_tail(shift))
@@ -113,7 +147,7 @@ int mbox_rewrite(int fd, const struct mbox_shift *shift,
 	journal.inode = st.st_ino;
 	int result = copy_shift(&journal, shift);
 	if (result == 0)
-		result = begin(&w, place);
+		result = begin(&w, place, &fitted);
 	if (result == 0)
 		result = step_run_all(&w);
 	if (result == 0)

@@ -8,7 +8,9 @@
  * one. Quoting (">From ", mboxo and mboxrd alike) is left as it is stored. Lines are
  * not unquoted and nothing in the header is believed, with one exception: a
  * Content-Length may say that a "From " line *without a date* is text (mbox_length.c
- * says when it is believed, and why it can't be abused).
+ * says when it is believed, and why it can't be abused). One without a date is text,
+ * too, in a message that has no MESSAGE_LEAST octets yet: no mail is that short, and a
+ * file of nothing but such lines would cost ten octets of memory for each of its own.
  *
  * Fails with -1 and errno. A file that shrinks while it is read is EAGAIN.
  */
@@ -17,7 +19,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "maildrop/mbox.h"
-#include "maildrop/mbox_id.h"
+#include "maildrop/mbox_internal.h"
 #include "maildrop/octets.h"
 
 #include <errno.h>
@@ -25,11 +27,13 @@
 enum {
 	BEHIND = 16, /* octets before the cursor that stay visible */
 	AHEAD = 512, /* octets from the cursor on that a look at a line may need */
+	MESSAGE_LEAST = 32,
 };
 
 struct scan {
 	int fd;
 	uint64_t end;
+	enum mbox_form form;
 	unsigned char *data; /* [0, have) is the file from base on */
 	size_t have, pos;
 	uint64_t base;
@@ -42,8 +46,14 @@ struct scan {
 	uint64_t claim; /* where Content-Length says that it ends; 0: nowhere */
 	bool claims;	/* there was one already */
 	struct mbox_ahead ahead;
+	struct mbox_internal internal;
+	bool first;			    /* of the file: it may be internal */
+	unsigned char head[MBOX_HEAD_SEEN]; /* the message's beginning */
+	size_t head_n;
 	struct mbox_found found;
 };
+
+_Static_assert((int)AHEAD >= (int)MBOX_HEAD_SEEN, "the beginning is visible");
 
 /* Takes the message's octets before index to into account. */
 static void account(struct scan *s, size_t to)
@@ -142,10 +152,14 @@ static int read_from_line(struct scan *s)
 {
 	if (look(s) < 0)
 		return -1;
-	struct span line = span_head(rest(s), MBOX_LINE_SEEN);
+	struct span head = span_head(rest(s), MBOX_HEAD_SEEN);
 	s->found = (struct mbox_found){ .from = s->base + s->pos };
-	line = span_head(line, span_find(line, '\n') + 1);
-	s->found.line = mbox_line_sum(line);
+	memcpy(s->head, head.p, head.n);
+	s->head_n = head.n;
+	s->internal = (struct mbox_internal){ 0 };
+	if (s->first)
+		mbox_internal_begin(&s->internal, head);
+	s->first = false;
 	if (skip_line(s) < 0)
 		return -1;
 	s->found.at = s->base + s->pos;
@@ -154,7 +168,7 @@ static int read_from_line(struct scan *s)
 	s->counted = s->hashed = s->pos;
 	s->octets = (struct octets){ 0 };
 	s->claim = 0;
-	mbox_id_begin(&s->id);
+	mbox_id_begin(&s->id, s->form);
 	return 0;
 }
 
@@ -170,7 +184,7 @@ static void note_length(struct scan *s, struct span line, uint64_t *length)
 	while (value.n && (value.p[0] == ' ' || value.p[0] == '\t'))
 		value = span_tail(value, 1);
 	value = span_head(value, span_find(value, '\n'));
-	while (value.n && strchr(" \t\r", value.p[value.n - 1]))
+	while (value.n && memchr(" \t\r", value.p[value.n - 1], 3))
 		value.n--;
 	uint64_t number;
 	if (s->claims || num_parse(value, s->end, &number) < 0)
@@ -183,7 +197,8 @@ static void begin_line(struct scan *s, struct span line, uint64_t *length)
 {
 	if (line.p[0] == ' ' || line.p[0] == '\t')
 		return; /* continues the one before */
-	bool skip = mbox_id_is_status(line);
+	mbox_internal_line(&s->internal, line);
+	bool skip = mbox_id_is_status(line, s->form);
 	if (skip != s->skipping) {
 		account(s, s->pos);
 		s->skipping = skip;
@@ -238,13 +253,16 @@ static size_t empty_before(const struct scan *s, size_t lf)
 static int spared(struct scan *s)
 {
 	uint64_t here = s->base + s->pos;
-	if (here >= s->claim)
+	bool early = here - s->found.from < MESSAGE_LEAST;
+	if (here >= s->claim && !early)
 		return 0;
 	if (look(s) < 0)
 		return -1;
 	struct span line = rest(s);
 	if (mbox_from_is_dated(span_head(line, span_find(line, '\n'))))
 		return 0;
+	if (early)
+		return 1;
 	int holds = mbox_length_holds(s->fd, &s->ahead, here, s->claim, s->end);
 	if (holds == 0)
 		s->claim = 0;
@@ -258,6 +276,10 @@ static int end_message(struct scan *s, size_t end,
 	s->inside = false;
 	s->found.stored = s->base + end - s->found.at;
 	s->found.size = octets_total(&s->octets);
+	s->found.internal = mbox_internal_is(&s->internal);
+	uint64_t all = s->found.at + s->found.stored - s->found.from;
+	s->found.sum = mbox_sum_of(
+		span_of(s->head, all < s->head_n ? (size_t)all : s->head_n));
 	mbox_id_end(&s->id, s->found.id);
 	return found(self, &s->found);
 }
@@ -291,6 +313,7 @@ static int find_end(struct scan *s)
 		int text = empty ? spared(s) : 1;
 		if (text <= 0)
 			return text < 0 ? -1 : (int)empty;
+		empty = 0;
 		s->pos++;
 	}
 }
@@ -337,10 +360,14 @@ static int scan_all(
 	return 0;
 }
 
-int mbox_scan(int fd, uint64_t start, uint64_t end,
+int mbox_scan(const struct mbox_extent *extent,
 	int (*found)(void *self, const struct mbox_found *found), void *self)
 {
-	struct scan s = { .fd = fd, .base = start, .end = end };
+	struct scan s = { .fd = extent->fd,
+		.base = extent->start,
+		.end = extent->end,
+		.form = extent->form,
+		.first = extent->start == 0 };
 
 	s.data = malloc(MBOX_BLOCK);
 	if (!s.data)
@@ -350,9 +377,4 @@ int mbox_scan(int fd, uint64_t start, uint64_t end,
 	free(s.data);
 	errno = error;
 	return result;
-}
-
-uint64_t mbox_line_sum(struct span line)
-{
-	return mbox_sum_of(line);
 }

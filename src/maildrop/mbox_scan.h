@@ -4,9 +4,7 @@
 #ifndef POSTERN_MAILDROP_MBOX_SCAN_H
 #define POSTERN_MAILDROP_MBOX_SCAN_H
 
-#include "base/span.h"
-
-#include <stdint.h>
+#include "maildrop/mbox_id.h"
 
 struct mbox_found {
 	uint64_t from;	 /* where its "From " line begins */
@@ -14,16 +12,24 @@ struct mbox_found {
 	uint64_t stored; /* its octets, without the empty line behind it */
 	uint64_t size;	 /* what they are on the wire */
 	uint64_t id[2];	 /* of mbox_id.h */
-	uint64_t line;	 /* mbox_line_sum() */
+	uint64_t sum;	 /* mbox_sum_of() its first MBOX_HEAD_SEEN octets, from on */
+	bool internal;	 /* no mail: see mbox_internal.h */
+};
+
+/* Octets of a file that are read, for ids of which form. */
+struct mbox_extent {
+	int fd;
+	uint64_t start; /* the file's beginning, or that of a "From " line */
+	uint64_t end;
+	enum mbox_form form;
 };
 
 /*
- * Reads the file from start, which is its beginning or that of a "From " line,
- * to end, and calls found for each message in turn; a result of -1 ends the scan.
- * Returns 0, or -1 with errno. EINVAL: it does not begin as an mbox does.
+ * Reads them, and calls found for each message in turn; a result of -1 ends the scan.
+ * Returns 0, or -1 with errno. EINVAL: they do not begin as an mbox does.
  * EAGAIN: the file ended before end.
  */
-int mbox_scan(int fd, uint64_t start, uint64_t end,
+int mbox_scan(const struct mbox_extent *extent,
 	int (*found)(void *self, const struct mbox_found *found), void *self);
 
 /* Offset of the first LF in s that "From " follows, or s.n. */

@@ -28,6 +28,12 @@ const struct fault_case fault_small[] = {
 };
 const size_t fault_small_n = sizeof(fault_small) / sizeof(fault_small[0]);
 
+const struct fault_case fault_full[] = {
+	{ "a full disk, one in front", 12, 3000, "x-----------", 8 << 20, 32 << 20 },
+	{ "a full disk, the first half", 12, 3000, "xxxxxx------", 8 << 20, 32 << 20 },
+};
+const size_t fault_full_n = sizeof(fault_full) / sizeof(fault_full[0]);
+
 const struct fault_case fault_large[] = {
 	{ "100 MB, one small in front", 5000, 20000, "-x", 8 << 20, 32 << 20 },
 	{ "100 MB, every second", 5000, 20000, "x-", 1 << 20, 4 << 20 },
@@ -75,7 +81,8 @@ static void add(struct text *to, const void *p, size_t n)
 static size_t message(char *p, size_t room, size_t i, size_t octets)
 {
 	if (octets == 0)
-		return (size_t)snprintf(p, room, "From \n\n");
+		return (size_t)snprintf(
+			p, room, i ? "From Thu Jan  1 00:\n\n" : "From \n\n");
 	size_t n = (size_t)snprintf(p, room,
 		"From m%zu@example.org Thu Jan  1 00:00:00 1970\nSubject: %zu\n\n", i,
 		i);

@@ -23,6 +23,8 @@ struct fault_case {
 
 extern const struct fault_case fault_small[];
 extern const size_t fault_small_n;
+extern const struct fault_case fault_full[]; /* with room for two logs of 4096 */
+extern const size_t fault_full_n;
 extern const struct fault_case fault_large[];
 extern const size_t fault_large_n;
 

@@ -126,6 +126,11 @@ int main(void)
 		every_kill(&f, &fault_small[i], false, times);
 		every_kill(&f, &fault_small[i], true, times);
 	}
+	tape_room(2 * 4096);
+	for (size_t i = 0; i < fault_full_n; i++) {
+		every_kill(&f, &fault_full[i], false, times);
+		every_kill(&f, &fault_full[i], true, times);
+	}
 	fault_end(&f);
 	printf("%zu disks\n", tears);
 	return 0;

@@ -3,6 +3,7 @@
  */
 #include "fault/tape.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@ static struct {
 	ino_t mbox;
 	struct tape_event events[EVENTS_MAX];
 	size_t n;
-} tape;
+	uint64_t room;
+} tape = { .room = UINT64_MAX };
 
 static void record(enum tape_kind kind, enum tape_file file, uint64_t at, uint64_t n,
 	const void *data)
@@ -81,6 +83,8 @@ int __real_posix_fallocate(int fd, off_t at, off_t n);
 int __wrap_posix_fallocate(int fd, off_t at, off_t n);
 int __wrap_posix_fallocate(int fd, off_t at, off_t n)
 {
+	if ((uint64_t)n > tape.room)
+		return ENOSPC;
 	record(ALLOCATE, file_of(fd), (uint64_t)at, (uint64_t)n, NULL);
 	return __real_posix_fallocate(fd, at, n);
 }
@@ -147,6 +151,11 @@ void tape_resume(size_t events)
 {
 	keep(events);
 	tape.on = true;
+}
+
+void tape_room(uint64_t octets)
+{
+	tape.room = octets;
 }
 
 void tape_stop(void)

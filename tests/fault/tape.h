@@ -26,6 +26,9 @@ void tape_stop(void);
  * killed there, and the next one goes on with what it finds in memory. */
 void tape_resume(size_t events);
 
+/* From now on there is no room for an allocation of more octets than these. */
+void tape_room(uint64_t octets);
+
 /* What is on it. */
 size_t tape_length(void);
 const struct tape_event *tape_at(size_t i);

@@ -161,6 +161,20 @@ int box_body_error(struct maildrop *drop, size_t i)
 	return 0;
 }
 
+int box_send_error(struct maildrop *drop, size_t i)
+{
+	struct maildrop_body body;
+	struct maildrop_fault fault = { "" };
+	char block[1000];
+	if (maildrop_body_open(drop, i, &body, &fault) < 0)
+		return errno;
+	while (maildrop_body_read(&body, block, sizeof(block)) > 0)
+		;
+	int error = maildrop_body_check(drop, i, &fault) < 0 ? errno : 0;
+	maildrop_body_close(&body);
+	return error;
+}
+
 int box_commit_error(struct maildrop *drop)
 {
 	struct maildrop_done done;

@@ -51,6 +51,7 @@ void box_mark(struct maildrop *drop, const char *marks);
 
 /* errno when that fails, 0 when it does not. */
 int box_body_error(struct maildrop *drop, size_t i);
+int box_send_error(struct maildrop *drop, size_t i); /* opened, read, checked */
 int box_commit_error(struct maildrop *drop);
 
 /* Another program's write is later than the session's open by any clock. */

@@ -53,8 +53,10 @@ static const struct {
 	{ "no line end at the end", DATED "A: 1\n\nbody", { "A: 1\n\nbody" } },
 	{ "two", DATED "A: 1\n\nx\n\n" DATED "B: 2\n\ny\n\n",
 		{ "A: 1\n\nx\n", "B: 2\n\ny\n" } },
-	{ "CRLF", "From a\r\nA: 1\r\n\r\nx\r\n\r\nFrom b\r\nB: 2\r\n\r\ny\r\n\r\n",
-		{ "A: 1\r\n\r\nx\r\n", "B: 2\r\n\r\ny\r\n" } },
+	{ "CRLF",
+		"From a\r\nA: one and no more\r\n\r\nx\r\n\r\nFrom b\r\nB: "
+		"2\r\n\r\ny\r\n\r\n",
+		{ "A: one and no more\r\n\r\nx\r\n", "B: 2\r\n\r\ny\r\n" } },
 	{ "empty lines in front", "\n\r\n\n" DATED "A: 1\n\n", { "A: 1\n" } },
 	{ "more empty lines stay", DATED "A: 1\n\nx\n\n\n\n" DATED "B: 2\n\n\n\n",
 		{ "A: 1\n\nx\n\n\n", "B: 2\n\n\n" } },
@@ -69,8 +71,12 @@ static const struct {
 	{ "header alone", DATED "A: 1\n\n" DATED "B: 1\n", { "A: 1\n", "B: 1\n" } },
 	{ "header and its empty line", DATED "A: 1\n\n\n" DATED "B: 1\n\n\n",
 		{ "A: 1\n\n", "B: 1\n\n" } },
-	{ "nothing between", "From a\n\nFrom b\n\nFrom c", { "", "", "" } },
-	{ "From without more", "From \n\nFrom \n", { "", "" } },
+	{ "nothing between",
+		"From a whose name is a longer one\n\n" DATED "\n" DATED "\nFrom c",
+		{ "", "", "", "" } },
+	{ "From without more", "From \n\n" DATED "\nFrom \n", { "", "", "" } },
+	{ "no mail is as short", "From a\n\nFrom b\n\nFrom c\n\nFrom d\n\nFrom e\n",
+		{ "\nFrom b\n\nFrom c\n\nFrom d\n", "" } },
 	{ "cut From line", DATED "A: 1\n\nx\n\nFrom", { "A: 1\n\nx\n\nFrom" } },
 	{ "bare CR is no line end", DATED "A: 1\n\nx\r\rFrom y\r",
 		{ "A: 1\n\nx\r\rFrom y\r" } },
@@ -109,6 +115,8 @@ static const struct {
 		{ "Content-Length: 18446744073709551631\n\nx\n", "\nzzz\n" } },
 	{ "negative", DATED "Content-Length: -15\n\nx\n\nFrom y\n\nzzz\n",
 		{ "Content-Length: -15\n\nx\n", "\nzzz\n" } },
+	{ "with a blank behind", DATED "Content-Length: 15 \t\n\nx\n\nFrom y\n\nzzz\n",
+		{ "Content-Length: 15 \t\n\nx\n\nFrom y\n\nzzz\n" } },
 	{ "two claims are none",
 		DATED "Content-Length: 15\nContent-Length: 15\n\nx\n\nFrom y\n\nzzz\n",
 		{ "Content-Length: 15\nContent-Length: 15\n\nx\n", "\nzzz\n" } },
@@ -162,6 +170,93 @@ Test(mbox, parses)
 	for (size_t i = 0; i < sizeof(parses) / sizeof(parses[0]); i++) {
 		box_put(parses[i].mbox);
 		expect_messages(parses[i].name, parses[i].messages);
+	}
+}
+
+/* A NUL is no blank. */
+Test(mbox, length_with_a_nul)
+{
+	static const char text[] =
+		DATED "Content-Length: 15\0\n\nx\n\nFrom y\n\nzzz\n\n" DATED "B: 2\n";
+	box_put_n(text, sizeof(text) - 1, O_TRUNC);
+	struct maildrop *drop = box_open();
+	cr_expect_eq(maildrop_count(drop), 3);
+	maildrop_close(drop);
+}
+
+/* A file of nothing but the shortest lines costs no more memory than its octets. */
+Test(mbox, messages_for_its_octets)
+{
+	enum { OCTETS = 1 << 20 };
+	static const char *const lines[] = { "From a\n\n", "From \n\n",
+		"From a\r\n\r\n", "From a\n\n\n" };
+	char *text = malloc(OCTETS);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		size_t n = strlen(lines[i]);
+		for (size_t at = 0; at < OCTETS; at++)
+			text[at] = lines[i][at % n];
+		box_put_n(text, OCTETS, O_TRUNC);
+		struct maildrop *drop = box_open();
+		cr_expect_leq(maildrop_count(drop), OCTETS / 32);
+		maildrop_close(drop);
+	}
+	free(text);
+}
+
+#define INTERNAL                                                        \
+	"From MAILER-DAEMON Thu Jan  1 00:00:00 1970\n"                 \
+	"Date: 01 Jan 1970 00:00:00 +0000\n"                            \
+	"From: Mail System Internal Data <MAILER-DAEMON@example.org>\n" \
+	"Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n"  \
+	"X-IMAP: 1234567890 0000000003\nStatus: RO\n\n"                 \
+	"This text is part of the internal format of your mail folder, and is not\n\n"
+
+/* What c-client keeps in the first message is no mail: not shown, never removed. */
+Test(mbox, internal_data)
+{
+	char uids[2][MAILDROP_UID_MAX + 1], uid[MAILDROP_UID_MAX + 1];
+	box_put(A B);
+	box_uid(0, uids[0]);
+	box_uid(1, uids[1]);
+	box_put(INTERNAL A B);
+	for (int again = 0; again < 2; again++) /* from the cache */
+		for (size_t i = 0; i < 2; i++) {
+			box_uid(i, uid);
+			cr_expect_str_eq(uid, uids[i]);
+		}
+	box_append(C);
+	struct maildrop *drop = box_open();
+	cr_expect_eq(maildrop_count(drop), 3);
+	box_mark(drop, "-x-");
+	cr_expect_eq(box_commit_error(drop), 0);
+	maildrop_close(drop);
+	box_expect(INTERNAL A C);
+	drop = box_open();
+	cr_expect_eq(maildrop_count(drop), 2);
+	box_mark(drop, "xx");
+	cr_expect_eq(box_commit_error(drop), 0);
+	maildrop_close(drop);
+	box_expect(INTERNAL);
+	box_append(B);
+	box_uid(0, uid);
+	cr_expect_str_eq(uid, uids[1]);
+}
+
+/* Only that one, and only there. */
+Test(mbox, no_internal_data)
+{
+	static const char *const mails[] = { A INTERNAL,
+		DATED "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n"
+		      "X-IMAP: 1 2\n\n" A,
+		"From MAILER-DAEMON Thu Jan  1 00:00:00 1970\nX-IMAP: 1 2\n\n" A,
+		"From MAILER-DAEMON Thu Jan  1 00:00:00 1970\n"
+		"Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n\n"
+		"X-IMAP: 1 2\n\n" A };
+	for (size_t i = 0; i < sizeof(mails) / sizeof(mails[0]); i++) {
+		box_put(mails[i]);
+		struct maildrop *drop = box_open();
+		cr_expect_eq(maildrop_count(drop), 2, "%zu", i);
+		maildrop_close(drop);
 	}
 }
 
@@ -234,6 +329,8 @@ static void plain_parse(const char *p, size_t n, struct plain *plain)
 	for (size_t i = 0; i < n; i++) {
 		if (!plain_boundary(p, n, i, &empty))
 			continue;
+		if (plain->n && i - plain->from[plain->n - 1] < 32)
+			continue; /* none is dated */
 		if (plain->n)
 			plain->end[plain->n - 1] = empty;
 		const char *lf = memchr(p + i, '\n', n - i);
@@ -254,8 +351,8 @@ static void plain_parse(const char *p, size_t n, struct plain *plain)
 static size_t random_mbox(char *text)
 {
 	static const char *const parts[] = { "\n", "\n", "\n", "\r\n", "\r", "From ",
-		"From x", "x", "A: 1", " y", "Status: R", "\n\nFrom a\n", "Fr",
-		"\n\n" };
+		"From x", "x", "A: 1", " y", "Status: R", "\n\nFrom a\n", "Fr", "\n\n",
+		"which makes it a longer one" };
 	size_t n = (size_t)snprintf(text, 32, "From a\n");
 	for (int i = rand() % 40; i > 0; i--)
 		n += (size_t)snprintf(text + n, 32, "%s",

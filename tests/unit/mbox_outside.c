@@ -134,6 +134,141 @@ Test(mbox_outside, changed_while_it_was_read)
 	}
 }
 
+/* Mails of one second, one sender and one length: every "From " line, the end and, of
+ * the long ones, the beginnings are the same, whichever stands where. */
+static void put_alike(const char *order, size_t header)
+{
+	static char text[8 * 6000];
+	size_t n = 0;
+	for (; *order; order++)
+		n += (size_t)snprintf(text + n, 3000, DATED "X: %*d\n\nmail %c\n\n",
+			(int)header, 0, *order);
+	n += (size_t)snprintf(text + n, 100, DATED "E: 1\n\n");
+	for (int i = 0; i < 100; i++)
+		n += (size_t)snprintf(text + n, 100, "%060d\n", i);
+	text[n++] = '\n';
+	box_put_n(text, n, O_TRUNC);
+}
+
+Test(mbox_outside, alike_but_another)
+{
+	static const size_t headers[] = { 10, 2000 };
+	for (size_t h = 0; h < 2; h++) {
+		put_alike("abcd", headers[h]);
+		struct maildrop *drop = box_open();
+		cr_expect_eq(box_send_error(drop, 1), 0);
+		put_alike("acbd", headers[h]);
+		box_append(NEW);
+		box_touch(10);
+		cr_expect_eq(box_send_error(drop, 0), 0, "%zu", h);
+		cr_expect_eq(box_send_error(drop, 1), ESTALE, "%zu", h);
+		cr_expect_eq(box_send_error(drop, 2), ESTALE, "%zu", h);
+		cr_expect_eq(box_send_error(drop, 3), 0, "%zu", h);
+		maildrop_mark(drop, 1, true);
+		cr_expect_eq(box_commit_error(drop), ESTALE, "%zu", h);
+		maildrop_close(drop);
+	}
+}
+
+/* The cache was made before: where an id is another message's, nothing is sent or
+ * removed under it, and the next session has the right ones. */
+Test(mbox_outside, alike_but_another_before_the_login)
+{
+	char right[MAILDROP_UID_MAX + 1], uid[MAILDROP_UID_MAX + 1];
+	for (int removal = 0; removal < 2; removal++) {
+		put_alike("acbd", 2000);
+		box_uid(1, right);
+		put_alike("abcd", 2000);
+		struct maildrop *drop = box_open();
+		maildrop_close(drop);
+		put_alike("acbd", 2000);
+		box_append(NEW);
+		box_touch(10);
+		drop = box_open();
+		cr_expect_eq(box_send_error(drop, 0), 0);
+		if (removal) {
+			box_mark(drop, "x--");
+			maildrop_mark(drop, 2, true);
+			cr_expect_eq(box_commit_error(drop), ESTALE);
+		} else {
+			cr_expect_eq(box_send_error(drop, 1), ESTALE);
+		}
+		maildrop_close(drop);
+		box_uid(1, uid);
+		cr_expect_str_eq(uid, right);
+	}
+}
+
+/* And a doubt that no session has settled is handed on. */
+Test(mbox_outside, doubt_is_handed_on)
+{
+	put_alike("abcd", 2000);
+	struct maildrop *drop = box_open();
+	maildrop_close(drop);
+	put_alike("acbd", 2000);
+	box_append(NEW);
+	box_touch(10);
+	drop = box_open();
+	maildrop_mark(drop, 5, true);
+	cr_expect_eq(box_commit_error(drop), 0, "none of those in doubt: %d", errno);
+	maildrop_close(drop);
+	drop = box_open();
+	cr_expect_eq(box_send_error(drop, 3), 0);
+	cr_expect_eq(box_send_error(drop, 2), ESTALE);
+	maildrop_close(drop);
+}
+
+/* What is sent is compared, not what stands there afterwards. */
+Test(mbox_outside, changed_and_changed_back)
+{
+	struct maildrop_body body;
+	struct maildrop_fault fault;
+	char block[1000];
+	for (int changed = 0; changed < 2; changed++) {
+		put_alike("abcd", 2000);
+		struct maildrop *drop = box_open();
+		cr_assert_eq(maildrop_body_open(drop, 1, &body, &fault), 0);
+		cr_assert_eq(maildrop_body_read(&body, block, 1000), 1000);
+		put_alike(changed ? "acbd" : "abcd", 2000);
+		box_touch(10);
+		while (maildrop_body_read(&body, block, sizeof(block)) > 0)
+			;
+		put_alike("abcd", 2000);
+		box_touch(20);
+		int error = maildrop_body_check(drop, 1, &fault) < 0 ? errno : 0;
+		cr_expect_eq(error, changed ? ESTALE : 0);
+		maildrop_body_close(&body);
+		maildrop_close(drop);
+	}
+}
+
+/* Notes in place, in the header and in the first octets of it, are no change. */
+Test(mbox_outside, flags_in_place)
+{
+	static const char notes[] = "Status: NN";
+	put_alike("abcd", 2000);
+	size_t n;
+	char *text = box_get(&n);
+	memcpy(text, DATED, sizeof(DATED) - 1);
+	memcpy(text + sizeof(DATED) - 1, notes, sizeof(notes) - 1);
+	text[sizeof(DATED) + sizeof(notes) - 2] = '\n';
+	box_put_n(text, n, O_TRUNC);
+	struct maildrop *drop = box_open();
+	memcpy(text + sizeof(DATED) - 1, "Status: RO", sizeof(notes) - 1);
+	box_put_n(text, n, O_TRUNC);
+	box_append(NEW);
+	box_touch(10);
+	cr_expect_eq(box_send_error(drop, 0), 0);
+	maildrop_close(drop);
+	drop = box_open();
+	cr_expect_eq(((struct mbox *)drop->own)->believed, 4, "the cache was used");
+	cr_expect_eq(box_send_error(drop, 0), 0);
+	maildrop_mark(drop, 0, true);
+	cr_expect_eq(box_commit_error(drop), 0);
+	maildrop_close(drop);
+	free(text);
+}
+
 static bool is_opened_by(pid_t pid, const char *path)
 {
 	char name[64], found[256];
