@@ -32,7 +32,7 @@ static bool zero_behind(const struct network *network)
 	return true;
 }
 
-int network_parse(struct network *network, struct span text)
+static int parse_loosely(struct network *network, struct span text)
 {
 	*network = (struct network){ 0 };
 	bool given = span_find(text, '/') < text.n;
@@ -48,7 +48,21 @@ int network_parse(struct network *network, struct span text)
 	if (given && num_parse(text, prefix, &prefix) < 0)
 		return -1;
 	network->prefix = (uint8_t)prefix;
-	return zero_behind(network) ? 0 : -1;
+	return 0;
+}
+
+int network_parse(struct network *network, struct span text)
+{
+	return parse_loosely(network, text) == 0 && zero_behind(network) ? 0 : -1;
+}
+
+bool network_meant(struct network *network, struct span text)
+{
+	if (parse_loosely(network, text) < 0)
+		return false;
+	for (unsigned bit = network->prefix; bit < bits_of(network->family); bit++)
+		network->octets[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	return true;
 }
 
 void network_text(const struct network *network, char text[NETWORK_TEXT_MAX])

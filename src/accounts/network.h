@@ -24,6 +24,9 @@ struct networks {
 /* "192.0.2.1", "192.0.2.0/24", "2001:db8::/32". 0, or -1 when it is no such thing
  * or has bits behind the prefix. */
 int network_parse(struct network *network, struct span text);
+/* The network that such a text must mean when only its bits behind the prefix are
+ * wrong: 10.0.0.0/8 of "10.0.0.1/8". False: it is no such thing. */
+bool network_meant(struct network *network, struct span text);
 void network_text(const struct network *network, char text[NETWORK_TEXT_MAX]);
 
 /* Words separated by one blank; empty: none. 0, or -1 and *networks unusable. */

@@ -6,6 +6,19 @@
 #include "accounts/edit.h"
 #include "accounts/row.h"
 
+/* SQLite puts several of its findings into one row. */
+static void tell(void (*each)(void *arg, const char *line), void *arg, struct span rows)
+{
+	while (rows.n) {
+		char line[512];
+		struct span row = span_cut(&rows, '\n');
+		if (span_to_text(row, line, sizeof(line)) < 0)
+			snprintf(line, sizeof(line), "(a line that is too long)");
+		if (*line)
+			each(arg, line);
+	}
+}
+
 static int check_with(struct store *store, const char *sql, const char *good,
 	void (*each)(void *arg, const char *line), void *arg)
 {
@@ -13,13 +26,11 @@ static int check_with(struct store *store, const char *sql, const char *good,
 	int got, wrong = 0;
 	stmt_open(&s, store, sql);
 	while ((got = stmt_step(&s)) > 0) {
-		char line[512];
-		if (stmt_text(&s, 0, line, sizeof(line)) < 0)
-			snprintf(line, sizeof(line), "(a line that is too long)");
-		if (strcmp(line, good) != 0) {
-			each(arg, line);
-			wrong = 1;
-		}
+		struct span rows = stmt_blob(&s, 0);
+		if (span_is(rows, good))
+			continue;
+		tell(each, arg, rows);
+		wrong = 1;
 	}
 	stmt_close(&s);
 	return got < 0 ? -1 : wrong;
@@ -53,7 +64,8 @@ int edit_check(
 	if (pages < 0)
 		return -1;
 	int keys = check_with(store,
-		"SELECT 'a row of ' || \"table\" || ' belongs to a ' || parent ||"
+		"SELECT 'a row of ' || \"table\" || ' belongs to a row of ' || parent "
+		"||"
 		" ' that is gone' FROM pragma_foreign_key_check",
 		"", each, arg);
 	if (keys < 0)

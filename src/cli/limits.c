@@ -18,6 +18,21 @@ int user_name(const struct cli *cli, int i, char name[ACCOUNT_NAME_MAX + 1])
 		cli->operands[i], (int)ACCOUNT_NAME_MAX);
 }
 
+static int no_network(const struct cli *cli, const char *text)
+{
+	struct network meant;
+	char better[NETWORK_TEXT_MAX];
+	if (!network_meant(&meant, span_str(text)))
+		return cli_misuse(cli,
+			"--net: '%s' is no network such as 192.0.2.0/24 or"
+			" 2001:db8::/32",
+			text);
+	network_text(&meant, better);
+	return cli_misuse(cli,
+		"--net: '%s' has bits behind its prefix; did you mean '%s'?", text,
+		better);
+}
+
 int user_networks(const struct cli *cli, struct networks *networks)
 {
 	const char *text;
@@ -30,10 +45,7 @@ int user_networks(const struct cli *cli, struct networks *networks)
 			return cli_misuse(
 				cli, "--net: more than %d networks", (int)NETWORKS_MAX);
 		if (network_parse(&networks->list[networks->n], span_str(text)) < 0)
-			return cli_misuse(cli,
-				"--net: '%s' is no network such as 192.0.2.0/24 or"
-				" 2001:db8::/32",
-				text);
+			return no_network(cli, text);
 		networks->n++;
 	}
 	return 0;

@@ -7,6 +7,7 @@
  */
 #include "base/span.h"
 #include "cli/cli.h"
+#include "config/suggest.h"
 
 #include <getopt.h>
 #include <stdarg.h>
@@ -103,7 +104,7 @@ static int help_all(const char *group)
 {
 	puts("Usage: postern [-c FILE] COMMAND [OPTION]... [OPERAND]...\n");
 	list_commands(group);
-	puts("\n'postern COMMAND --help' explains a command.\n"
+	puts("\n'postern help COMMAND' explains a command.\n"
 	     "  -c, --config FILE  the server's configuration (" POSTERN_SYSCONFDIR
 	     "/postern.conf)");
 	return cli_flush();
@@ -155,8 +156,44 @@ static bool is_group(const char *word)
 	return false;
 }
 
+enum { COMMANDS_MAX = 128 };
+
+/* The command that is nearest to the given words, or NULL. */
+static const char *nearest_command(int argc, char **argv)
+{
+	const char *names[COMMANDS_MAX + 1] = { 0 };
+	char given[64];
+	size_t n = 0;
+	for (size_t t = 0; t < TABLES; t++)
+		for (const struct cli_command *c = tables[t]; c->words; c++)
+			if (n < COMMANDS_MAX)
+				names[n++] = c->words;
+	snprintf(given, sizeof(given), argc > 1 ? "%s %s" : "%s", argv[0], argv[1]);
+	const char *nearest = suggest(span_str(given), names);
+	return nearest || argc == 1 ? nearest : suggest(span_str(argv[0]), names);
+}
+
+static int help_of(int argc, char **argv)
+{
+	int words;
+	const struct cli_command *c = find_command(argc, argv, &words);
+	if (argc == 0)
+		return help_all(NULL);
+	if (c)
+		return help_command(c);
+	if (is_group(argv[0]))
+		return help_all(argv[0]);
+	return cli_error("there is no command '%s'", argv[0]);
+}
+
 static int no_command(const struct cli *cli, int argc, char **argv)
 {
+	if (strcmp(argv[0], "help") == 0)
+		return help_of(argc - 1, argv + 1);
+	const char *nearest = nearest_command(argc, argv);
+	if (!is_group(argv[0]) && nearest)
+		return cli_misuse(cli, "there is no command '%s'; did you mean '%s'?",
+			argv[0], nearest);
 	if (!is_group(argv[0]))
 		return cli_misuse(cli, "there is no command '%s'", argv[0]);
 	if (argc > 1 && strcmp(argv[1], "--help") == 0)
@@ -228,6 +265,27 @@ static void take_config(struct cli *cli)
 	cli->config_given = true;
 }
 
+/* getopt has gone on behind a long option, and not yet behind the letters of "-json".
+ */
+static int no_option(const struct cli *cli, char *const *argv,
+	const struct option *table, bool no_value)
+{
+	const char *names[CLI_OPTIONS_MAX] = { 0 };
+	const char *given = argv[optind - 1];
+	if (optopt > 0 && optopt < 256 && argv[optind] && argv[optind][0] == '-' &&
+		strchr(argv[optind], optopt) && argv[optind][1] != '-')
+		given = argv[optind];
+	if (no_value)
+		return cli_misuse(cli, "option '%s' wants a value", given);
+	for (int i = 0; table[i].name; i++)
+		names[i] = table[i].name;
+	const char *nearest = suggest(span_str(given + strspn(given, "-")), names);
+	return nearest ? cli_misuse(cli,
+				 "there is no option '%s'; did you mean '--%s'?", given,
+				 nearest)
+		       : cli_misuse(cli, "there is no option '%s'", given);
+}
+
 /* argv[0] is the command's last word. */
 static int run_command(struct cli *cli, int argc, char **argv)
 {
@@ -245,10 +303,7 @@ static int run_command(struct cli *cli, int argc, char **argv)
 		if (c == OPTION_CONFIG)
 			take_config(cli);
 		else if (c == '?' || c == ':')
-			return cli_misuse(cli,
-				c == ':' ? "option '%s' wants a value"
-					 : "there is no option '%s'",
-				argv[optind - 1]);
+			return no_option(cli, argv, table, c == ':');
 		else
 			result = take_option(cli, table[c - OPTION_OWN].name);
 	}

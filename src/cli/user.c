@@ -64,6 +64,19 @@ static int make_system(const struct cli *cli, struct account *account)
 	return cli_error("'%s' as a user of this system: %s", account->name, why);
 }
 
+/* Options that say the opposite of each other: which one was meant? */
+static int refuse_pairs(const struct cli *cli)
+{
+	static const char *const pairs[][2] = { { "stdin", "no-password" },
+		{ "stdin", "system" }, { "apop", "no-password" }, { "apop", "system" },
+		{ "apop", "no-apop" } };
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		if (cli_flag(cli, pairs[i][0]) && cli_flag(cli, pairs[i][1]))
+			return cli_misuse(cli, "--%s and --%s exclude each other",
+				pairs[i][0], pairs[i][1]);
+	return 0;
+}
+
 static int run_add(const struct cli *cli)
 {
 	struct account account = {
@@ -71,7 +84,9 @@ static int run_add(const struct cli *cli)
 	};
 	struct credentials credentials = { 0 };
 	struct store *store;
-	int result = user_name(cli, 0, account.name);
+	int result = refuse_pairs(cli);
+	if (result == 0)
+		result = user_name(cli, 0, account.name);
 	if (result == 0)
 		result = make_system(cli, &account);
 	if (result == 0)
@@ -122,8 +137,10 @@ static int open_account(
 static int run_passwd(const struct cli *cli)
 {
 	struct account account = { 0 };
-	struct store *store;
-	int result = open_account(cli, &store, &account);
+	struct store *store = NULL;
+	int result = refuse_pairs(cli);
+	if (result == 0)
+		result = open_account(cli, &store, &account);
 	if (result == 0 && account.kind == ACCOUNT_SYSTEM)
 		result = cli_error("'%s' is the system's: use passwd(1)", account.name);
 	if (result == 0)
@@ -143,6 +160,8 @@ static int run_set(const struct cli *cli)
 {
 	struct account account;
 	struct store *store;
+	if (cli->options_n == (cli_flag(cli, "db") ? 1 : 0))
+		return cli_misuse(cli, "says nothing to change");
 	int result = open_account(cli, &store, &account);
 	if (result == 0)
 		result = user_limits(cli, &account);

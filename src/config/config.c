@@ -166,6 +166,9 @@ static int read_file(struct parse *parse, struct buf *text)
 
 static void parse_text(struct parse *parse, struct span text)
 {
+	/* Some editors put a byte order mark in front, which nobody sees. */
+	if (span_is(span_head(text, 3), "\xEF\xBB\xBF"))
+		text = span_tail(text, 3);
 	while (text.n) {
 		struct span line = span_cut(&text, '\n');
 		const char *wrong;

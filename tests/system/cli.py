@@ -51,6 +51,48 @@ class Command(unittest.TestCase):
             db.close()
 
 
+class Words(Command):
+    """What is written wrongly is answered with what was meant."""
+
+    def said(self, *words):
+        return self.run_it(*words, code=2).stderr
+
+    def test_nearest(self):
+        for words, nearest in ((("usr", "list"), "'user list'"), (("chek",), "'check'"),
+                               (("user", "list", "-json"), "'-json'; did you mean '--json'"),
+                               (("user", "list", "--jsn"), "did you mean '--json'"),
+                               (("user", "add", "x", "--net", "10.0.0.1/8"), "'10.0.0.0/8'"),
+                               (("user", "add", "x", "--net", "2001:db8::1/32"),
+                                "'2001:db8::/32'")):
+            with self.subTest(words=words):
+                self.assertIn(nearest, self.said(*words))
+
+    def test_help(self):
+        everything = self.run_it("--help").stdout
+        self.assertEqual(self.run_it("help").stdout, everything)
+        one = self.run_it("help", "user", "add").stdout
+        self.assertEqual(one, self.run_it("user", "add", "--help").stdout)
+        self.assertEqual(self.run_it("help", "user").stdout,
+                         self.run_it("user", "--help").stdout)
+        self.run_it("help", "nothing", code=1)
+
+    def test_what_contradicts_itself(self):
+        for options in (("--stdin", "--no-password"), ("--stdin", "--system"),
+                        ("--apop", "--no-password")):
+            self.assertIn("exclude each other", self.said("user", "add", "x", *options))
+        self.assertIn("exclude each other",
+                      self.said("user", "passwd", "x", "--apop", "--no-apop"))
+
+    def test_nothing_to_change(self):
+        self.add("joe")
+        said = self.db_run("user", "set", "joe", code=2).stderr
+        self.assertIn("nothing to change", said)
+
+    def test_one_mistake(self):
+        said = self.db_run("user", "import", text="{}\n", code=1).stderr
+        self.assertIn(": 1 mistake;", said)
+
+
 class Accounts(Command):
     def test_add_creates_the_database(self):
         self.add("joe@Example.ORG", "--apop")

@@ -181,6 +181,15 @@ Test(config, every_statement)
 	cr_expect_str_eq(c.programs, "/opt/x#y");
 }
 
+/* As some editors save it. */
+Test(config, byte_order_mark)
+{
+	struct config c;
+	char said[4096];
+	cr_assert_eq(load("\xEF\xBB\xBF" BASE, &c, said, sizeof(said)), 0, "%s", said);
+	cr_expect_eq(c.listeners_n, 1);
+}
+
 /* What config_print() says is read back as the same configuration. */
 Test(config, print_round_trips)
 {
