@@ -245,7 +245,8 @@ Test(config, mistakes)
 		{ BASE "LISTEN pop3 *:111\n",
 			":3: \"LISTEN\" is no statement; did you mean \"listen\"?\n" },
 		{ BASE "frobnicate\n", ":3: \"frobnicate\" is no statement; there are: "
-				       "listen, certificate, kernel-tls, "
+				       "listen, certificate, client-certificates, "
+				       "kernel-tls, "
 				       "accounts, issuer, mechanisms, pam-session, "
 				       "names, first-uid, "
 				       "remember, "
