@@ -135,16 +135,17 @@ class Neighbours(unittest.TestCase):
     def fill(self, subjects, size=200):
         put_mbox(SPOOL, [mail(each, size) for each in subjects], "joe")
 
-    def commit_slowly(self, client, marks):
-        """Marks, then QUIT with a delay before every write to the mbox. Returns when
-        the commit has begun: the thread that ends with it, and what it was told."""
+    def commit_slowly(self, client, marks, writes, delay):
+        """Marks, then QUIT, with a delay somewhere (as strace wants it). Returns when so
+        many writes were made: the thread that ends with the commit, and what it was
+        told."""
+        self.trace = os.path.join(self.home, "trace")
         for number in marks:
             client.ask(f"DELE {number}", "+OK")
         pid = self.server.pid(client)
         strace = subprocess.Popen(
-            ["strace", "-f", "-p", str(pid), "-o", "/dev/null", "-e",
-             "trace=pwrite64,ftruncate", "-e",
-             "inject=pwrite64,ftruncate:delay_enter=120000"],
+            ["strace", "-f", "-p", str(pid), "-o", self.trace, "-e",
+             "trace=pwrite64,ftruncate", "-e", f"inject={delay}"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         if b"attached" not in strace.stderr.readline():
             strace.wait()
@@ -152,10 +153,18 @@ class Neighbours(unittest.TestCase):
         said = []
         thread = threading.Thread(target=lambda: said.append(client.ask("QUIT", "")))
         thread.start()
-        wait_for(lambda: said or glob.glob(self.server.at("states/*/mbox-journal")))
+        wait_for(lambda: said or self.writes() >= writes)
         self.addCleanup(strace.wait)
         self.addCleanup(strace.terminate)
         return thread, said
+
+    def writes(self):
+        with open(self.trace, encoding="utf-8") as f:
+            return sum("pwrite64" in line and line.endswith("\n") for line in f)
+
+    def cuts(self):
+        with open(self.trace, encoding="utf-8") as f:
+            return "ftruncate" in f.read()
 
     def check_login(self, subjects):
         client = self.login()
@@ -171,7 +180,9 @@ class Neighbours(unittest.TestCase):
         self.put(".pinerc", f"inbox-path={SPOOL}\nuser-domain=example.org\n"
                  "feature-list=quit-without-confirm,expunge-without-confirm-everywhere\n"
                  "last-version-used=9.99\nnew-version-threshold=9.99\n")
-        thread, said = self.commit_slowly(self.login(), range(1, 40, 2))
+        # Five writes to the journal, then two blocks: the second one comes late.
+        thread, said = self.commit_slowly(self.login(), range(1, 40, 2), 6,
+                                          "pwrite64:delay_enter=6000000:when=7")
         reader = Terminal(self.home, "alpine", "-i", "-I", "q")
         reader.wait()
         thread.join(PATIENCE)
@@ -305,10 +316,15 @@ class Neighbours(unittest.TestCase):
 
     @needs("strace")
     def test_an_agent_that_knows_only_dotlocks(self):
-        """It begins when the commit has begun, and is done before the cut."""
+        """It begins when the commit has begun, and delivers when that is about to cut."""
         self.fill([f"mail-{i}" for i in range(20)], 20000)
-        thread, said = self.commit_slowly(self.login(), range(1, 20, 2))
+        # The sixth write is the mark; what the seventh tells is that the cut will come.
+        thread, said = self.commit_slowly(self.login(), range(1, 20, 2), 6,
+                                          "ftruncate:delay_enter=1500000")
         os.close(os.open(DOTLOCK, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        wait_for(lambda: said or self.writes() >= 7)
+        soon = time.monotonic() + 0.4
+        wait_for(lambda: time.monotonic() > soon or self.cuts())
         put_mbox(SPOOL, [mail("late")])
         os.unlink(DOTLOCK)
         thread.join(PATIENCE)
