@@ -75,7 +75,8 @@ struct maildrop_place {
 /*
  * Opens the maildrop at an absolute path, with the rights of the calling
  * process, which is its owner. A path that does not exist is an empty maildrop
- * and nothing is created. The caller already holds the one-session lock
+ * and nothing is created (whether it may be taken for one: src/maildrop/reach.h). The
+ * caller already holds the one-session lock
  * (src/maildrop/lock.h). Returns 0 and a handle that maildrop_close() releases,
  * or -1 with errno and *fault:
  *   EACCES, EPERM, ELOOP, ENOTDIR, EISDIR, EFTYPE-like EINVAL: permanent
@@ -133,14 +134,15 @@ bool maildrop_marked(const struct maildrop *drop, size_t i);
 struct maildrop_done {
 	size_t removed; /* messages that are gone for good */
 	size_t failed;	/* marked, but still there */
+	size_t unkept;	/* removed at once, though undo_seconds asks to keep them */
 };
 
 /*
  * Removes the marked messages; those delivered since open stay. A message that
  * somebody else removed counts as removed. Returns 0, or -1 with errno and
  * *fault when at least one marked message is still there; then no message that
- * was not marked is harmed. The snapshot must not be used afterwards, but for
- * maildrop_close().
+ * was not marked is harmed. When 0, and messages were not kept, *fault says why.
+ * The snapshot must not be used afterwards, but for maildrop_close().
  */
 int maildrop_commit(struct maildrop *drop, struct maildrop_done *done,
 	struct maildrop_fault *fault);

@@ -86,7 +86,7 @@ static int list_one(void *self, const struct undo_entry *entry)
 	struct stat st;
 	if (entry->deleted < u->since)
 		return 0;
-	int fd = openat(u->undo, entry->file,
+	int fd = openat(entry->dir, entry->file,
 		O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
@@ -124,7 +124,7 @@ static int restore_one(void *self, const struct undo_entry *entry)
 	struct undelete *u = self;
 	if (entry->deleted < u->since)
 		return 0;
-	if (undo_restore(u->path, u->undo, entry) == 0) {
+	if (undo_restore(u->path, entry) == 0) {
 		u->given++;
 		return 0;
 	}
@@ -195,6 +195,9 @@ static int purge_here(const char *path, int state, int64_t before)
 	int undo = undo_open(path, false);
 	if (undo < 0 && errno != ENOENT)
 		return cli_error("%s/" UNDO_DIR ": %s", path, strerror(errno));
+	/* Where there is no room nothing is kept: see maildir_free_expired(). */
+	if (undo >= 0 && undo_is_tight(undo))
+		before = INT64_MAX;
 	int result = undo < 0 ? 0 : undo_purge(undo, before, SIZE_MAX, &purged);
 	if (result < 0)
 		cli_error("%s/" UNDO_DIR ": %s", path, strerror(errno));

@@ -137,6 +137,70 @@ bool listing_settled(const struct listing *listing)
 	return true;
 }
 
+int64_t listing_grain(const struct listing *listing, int64_t time)
+{
+	/* A time without a fraction is of a file system that keeps none. */
+	bool fine = time % 1000000000 != 0;
+	return listing->keeps_times && fine ? LISTING_TICK : LISTING_AT_REST;
+}
+
+/* Of a directory's stamp. */
+static int64_t grain(const struct listing *listing, const struct listing_stamp *stamp)
+{
+	return listing_grain(
+		listing, stamp->mtime % 1000000000 ? stamp->mtime : stamp->ctime);
+}
+
+/* Were both directories at rest for so long, before the stamps were taken? */
+static bool rested(const struct listing *listing, int dir, int64_t time)
+{
+	const struct listing_stamp *stamp = &listing->stamps[dir];
+	int64_t least = listing->read_at[dir] - time;
+	return stamp->mtime <= least && stamp->ctime <= least;
+}
+
+static bool rested_a_tick(const struct listing *listing)
+{
+	for (int i = 0; i < LISTING_DIRS; i++)
+		if (!rested(listing, i, LISTING_TICK))
+			return false;
+	return true;
+}
+
+bool listing_still(const struct listing *listing)
+{
+	for (int i = 0; i < LISTING_DIRS; i++)
+		if (!rested(listing, i, grain(listing, &listing->stamps[i])))
+			return false;
+	return listing_same(listing);
+}
+
+static void nap(int64_t time)
+{
+	struct timespec t = { time / 1000000000, time % 1000000000 };
+	nanosleep(&t, NULL);
+}
+
+void listing_nap(const struct listing *listing)
+{
+	int64_t longest = LISTING_TICK;
+	for (int i = 0; i < LISTING_DIRS; i++) {
+		int64_t one = grain(listing, &listing->stamps[i]);
+		if (listing->dirs[i] >= 0 && one > longest)
+			longest = one;
+	}
+	nap(longest);
+}
+
+int listing_await_stamps(struct listing *listing)
+{
+	int result = listing_take_stamps(listing);
+	if (result < 0 || rested_a_tick(listing))
+		return result;
+	nap(LISTING_TICK);
+	return listing_take_stamps(listing);
+}
+
 /* --- reading --- */
 
 int listing_keep_name(struct listing *listing, const char *name, size_t n, size_t *at)
@@ -163,8 +227,9 @@ static bool is_message(int dir, const struct dirent *entry, size_t n)
 		return false;
 	if (entry->d_type != DT_UNKNOWN)
 		return entry->d_type == DT_REG;
-	return fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISREG(st.st_mode);
+	if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno != ENOENT; /* its inode is broken: it must not be hidden */
+	return S_ISREG(st.st_mode);
 }
 
 static int read_entries(DIR *stream, int which, listing_fn *each, void *self)
@@ -245,10 +310,10 @@ int listing_read(struct listing *listing, struct maildrop *drop, unsigned *known
 			*known = 0;
 		drop->count = 0;
 		listing->names_n = names_n;
-		if ((tries > 0 && listing_take_stamps(listing) < 0) ||
+		if ((tries > 0 && listing_await_stamps(listing) < 0) ||
 			read_once(listing, drop, *known) < 0)
 			return maildrop_fail(fault, "read directory", drop->path);
-		listing->complete = listing_same(listing);
+		listing->complete = rested_a_tick(listing) && listing_same(listing);
 		if (listing->complete)
 			break;
 	}

@@ -7,13 +7,14 @@
 
 #include <errno.h>
 
-/* An open hash table from base name to message, valid for one refresh. */
+/* An open hash table from base name to message, valid for one reading. */
 struct index {
 	struct listing *listing;
-	struct maildrop *drop;
+	const struct maildrop *drop;
 	uint32_t *slots; /* message number + 1, or 0 */
 	uint64_t mask;
-	unsigned char *found; /* by message number */
+	listing_match_fn *each;
+	void *self;
 };
 
 static uint64_t hash_of(struct span s)
@@ -31,8 +32,7 @@ static int index_build(struct index *index)
 		size *= 2;
 	index->mask = size - 1;
 	index->slots = calloc(size, sizeof(*index->slots));
-	index->found = calloc(n + 1, 1);
-	if (!index->slots || !index->found)
+	if (!index->slots)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t at = hash_of(
@@ -44,62 +44,81 @@ static int index_build(struct index *index)
 	return 0;
 }
 
-/* The message that this file is: same base name; same inode if there is a choice. */
-static struct maildrop_message *index_find(
-	struct index *index, struct span base, uint64_t inode)
+/* A file whose base name no message has was delivered since the snapshot. */
+static int match(void *self, int dir, const char *name, size_t n, uint64_t inode)
 {
-	uint32_t best = 0, slot;
+	const struct index *index = self;
+	struct span base = span_of(name, listing_base_length(name, n));
+	uint32_t slot;
 	for (uint64_t at = hash_of(base); (slot = index->slots[at & index->mask]);
 		at++) {
 		const struct maildrop_message *m = &index->drop->messages[slot - 1];
-		if (index->found[slot - 1] ||
-			!span_eq(listing_base(index->listing, m), base))
-			continue;
-		if (m->id[0] == inode) {
-			best = slot;
-			break;
-		}
-		if (!(m->at & LISTING_DUPLICATE))
-			best = slot;
+		if (span_eq(listing_base(index->listing, m), base))
+			return index->each(index->self, slot - 1, dir, name, n, inode);
 	}
-	if (!best)
-		return NULL;
-	index->found[best - 1] = 1;
-	return &index->drop->messages[best - 1];
+	return 0;
 }
 
-static int rename_message(
-	void *self, int dir, const char *name, size_t n, uint64_t inode)
+int listing_match(struct listing *listing, const struct maildrop *drop,
+	listing_match_fn *each, void *self)
 {
-	struct index *index = self;
-	size_t base = listing_base_length(name, n), at;
-	struct maildrop_message *message =
-		index_find(index, span_of(name, base), inode);
-	if (!message)
-		return 0; /* delivered since the snapshot */
-	message->id[0] = inode;
-	if (listing_dir(message) == dir &&
-		strcmp(listing_name(index->listing, message), name) == 0)
+	struct index index = {
+		.listing = listing, .drop = drop, .each = each, .self = self
+	};
+	int result = index_build(&index);
+	for (int i = 0; result == 0 && i < LISTING_DIRS; i++)
+		result = listing_read_dir(listing, i, match, &index);
+	int error = errno;
+	free(index.slots);
+	errno = error;
+	return result;
+}
+
+/* How surely a file was found to be the message. */
+enum { FOUND_BASE = 1, FOUND_FILE };
+
+struct refresh {
+	struct listing *listing;
+	struct maildrop *drop;
+	unsigned char *found; /* by message number */
+};
+
+/* The same file, or, where that is not there, one of the same base name: which may hold
+ * something else, so what was measured is forgotten. Of twins, only the one that was
+ * listed. */
+static int take_name(
+	void *self, size_t i, int dir, const char *name, size_t n, uint64_t inode)
+{
+	struct refresh *r = self;
+	struct maildrop_message *message = &r->drop->messages[i];
+	size_t at;
+	unsigned char sure = message->id[0] == inode ? FOUND_FILE : FOUND_BASE;
+	if (r->found[i] >= sure || (message->at & LISTING_TWIN && sure == FOUND_BASE))
 		return 0;
-	if (listing_keep_name(index->listing, name, n, &at) < 0)
+	r->found[i] = sure;
+	if (sure == FOUND_BASE)
+		message->id[1] = 0;
+	if (listing_dir(message) == dir &&
+		strcmp(listing_name(r->listing, message), name) == 0)
+		return 0;
+	if (listing_keep_name(r->listing, name, n, &at) < 0)
 		return -1;
-	message->at = listing_at(at, base, dir) | (message->at & LISTING_DUPLICATE);
+	message->at = listing_at(at, listing_base_length(name, n), dir) |
+		      (message->at & (LISTING_TWIN | LISTING_YOUNG));
 	return 0;
 }
 
 int listing_refresh(struct listing *listing, struct maildrop *drop)
 {
-	struct index index = { .listing = listing, .drop = drop };
-	if (listing_settled(listing) && listing_same(listing))
-		return 0;
+	if (listing_still(listing))
+		return 1;
 	listing->complete = false; /* what was delivered since is left out */
-	int result =
-		listing_take_stamps(listing) < 0 || index_build(&index) < 0 ? -1 : 0;
-	for (int i = 0; result == 0 && i < LISTING_DIRS; i++)
-		result = listing_read_dir(listing, i, rename_message, &index);
+	struct refresh refresh = { listing, drop, calloc(drop->count + 1, 1) };
+	int result = refresh.found && listing_take_stamps(listing) == 0
+			     ? listing_match(listing, drop, take_name, &refresh)
+			     : -1;
 	int error = errno;
-	free(index.slots);
-	free(index.found);
+	free(refresh.found);
 	errno = error;
-	return result;
+	return result < 0 ? -1 : listing_still(listing);
 }

@@ -128,20 +128,17 @@ static void sort_seconds(struct move *moves, size_t n)
 	}
 }
 
-/* The same file under two names of one message: seen twice while it was renamed. */
-static bool same_file(const struct move *a, const struct move *b)
-{
-	return listing_compare(&a->key, &b->key) == 0;
-}
-
-/* Moves the messages into order; a file that was seen twice counts once. Returns how
- * many there are. */
+/* Moves the messages into order; of several files with one base name the first stays.
+ * Returns how many there are. */
 static size_t arrange(struct maildrop_message *to, const struct maildrop_message *from,
 	const struct move *moves, size_t n)
 {
 	size_t count = 0;
 	for (size_t i = 0; i < n; i++)
-		if (i == 0 || !same_file(&moves[i - 1], &moves[i]))
+		if (i > 0 &&
+			listing_compare_bases(&moves[i - 1].key, &moves[i].key) == 0)
+			to[count - 1].at |= LISTING_TWIN;
+		else
 			to[count++] = from[moves[i].from];
 	return count;
 }

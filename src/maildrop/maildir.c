@@ -33,7 +33,7 @@ static int take_snapshot(struct maildrop *drop, struct maildrop_fault *fault)
 	struct listing *listing = &maildir->listing;
 	struct maildir_known known;
 	size_t hits = 0;
-	if (listing_take_stamps(listing) < 0)
+	if (listing_await_stamps(listing) < 0)
 		return maildrop_fail(fault, "read directory", drop->path);
 	maildir_cache_load(listing, drop, &known);
 	const bool present = known.dirs == LISTING_ALL;
@@ -64,7 +64,7 @@ static int maildir_open(struct maildrop *drop, struct maildrop_fault *fault)
 	if (!maildir)
 		return maildrop_fail(fault, "open", drop->path);
 	drop->own = maildir;
-	maildir->undo = -1;
+	maildir->undo = maildir->kept[LISTING_NEW] = maildir->kept[LISTING_CUR] = -1;
 	if (listing_open(&maildir->listing, drop, fault) < 0 ||
 		take_snapshot(drop, fault) < 0)
 		return -1;
@@ -86,7 +86,10 @@ static void maildir_close(struct maildrop *drop)
 		write_cache(drop);
 	if (maildir->undo >= 0)
 		maildir_free_expired(drop);
+	maildir_clean_tmp(drop);
 	io_close(&maildir->undo);
+	io_close(&maildir->kept[LISTING_NEW]);
+	io_close(&maildir->kept[LISTING_CUR]);
 	listing_close(&maildir->listing);
 	free(maildir->block);
 	free(maildir);
@@ -105,42 +108,35 @@ static bool is_uid(struct span s)
 
 /*
  * A hash begins with a dot, which no message's name does: so it can't equal
- * another message's base name, whatever the owner calls their files. Of several
- * files with the same base name each gets a hash: none can pass for one that the
- * client has seen before.
+ * another message's base name, whatever the owner calls their files.
  */
 static int maildir_uid(struct maildrop *drop, size_t i, char uid[MAILDROP_UID_MAX + 1])
 {
 	struct maildir *maildir = drop->own;
-	const struct maildrop_message *message = &drop->messages[i];
-	struct span base = listing_base(&maildir->listing, message);
-	bool duplicate = message->at & LISTING_DUPLICATE;
-	if (!duplicate && is_uid(base))
+	struct span base = listing_base(&maildir->listing, &drop->messages[i]);
+	if (is_uid(base))
 		return span_to_text(base, uid, MAILDROP_UID_MAX + 1);
-	unsigned char hash[MAILDIR_UID_HASH];
-	struct blake2b b;
-	blake2b_init(&b, sizeof(hash));
-	blake2b_update(&b, base);
-	if (duplicate) {
-		blake2b_update(&b, span_of("", 1));
-		blake2b_update(&b, span_of(&message->id[0], sizeof(message->id[0])));
-	}
-	blake2b_final(&b, hash);
 	uid[0] = '.';
-	hex_of(hash, sizeof(hash), uid + 1);
+	blake2b_hex(base, MAILDIR_UID_HASH, uid + 1);
 	return 0;
 }
 
-/* The message, wherever it is now. */
+/* The message, wherever it is now: until it is found, or is not where nothing moves. */
 static int find_and_open(struct maildrop *drop, const struct maildrop_message *message)
 {
 	struct maildir *maildir = drop->own;
+	const int64_t deadline = io_now() + MAILDIR_FOLLOW_MS;
 	int fd = maildir_open_message(maildir, message);
-	if (fd >= 0 || errno != ENOENT)
-		return fd;
-	if (listing_refresh(&maildir->listing, drop) < 0)
-		return -1;
-	return maildir_open_message(maildir, message);
+	for (int still = 0; fd < 0 && errno == ENOENT && !still;) {
+		still = listing_refresh(&maildir->listing, drop);
+		if (still < 0)
+			return -1;
+		fd = maildir_open_message(maildir, message);
+		if (fd >= 0 || still || io_now() >= deadline)
+			break;
+		listing_nap(&maildir->listing);
+	}
+	return fd;
 }
 
 static int maildir_body_open(struct maildrop *drop, size_t i,

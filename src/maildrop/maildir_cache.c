@@ -32,8 +32,8 @@ static bool is_name(const char *name, size_t n)
 }
 
 /*
- * Cuts the text into the messages' names, which must be in order. A message that
- * another one has the base name of is flagged, as maildir_known_merge() does.
+ * Cuts the text into the messages' names, which must be in order. Where there were
+ * twins the directories are read again.
  */
 static bool adopt_names(struct maildrop *drop, const struct cache *cache)
 {
@@ -48,13 +48,10 @@ static bool adopt_names(struct maildrop *drop, const struct cache *cache)
 		size_t base = listing_base_length(name, n);
 		struct listing_key key =
 			listing_key_of(span_of(name, base), message->id[0]);
-		message->at = listing_at(at, base, (int)(message->at & 1));
-		if (i > 0 && listing_compare_bases(&before, &key) >= 0) {
-			if (listing_compare(&before, &key) >= 0)
-				return false;
-			message[-1].at |= LISTING_DUPLICATE;
-			message->at |= LISTING_DUPLICATE;
-		}
+		message->at =
+			listing_at(at, base, (int)(message->at & (1 | LISTING_YOUNG)));
+		if (i > 0 && listing_compare_bases(&before, &key) >= 0)
+			return false;
 		before = key;
 		at += n + 1;
 	}

@@ -3,7 +3,7 @@
  * driver.
  *
  * The text of the cache is the names, each with its NUL, in the order of the
- * records; of a record's `at` only the directory counts. The key:
+ * records; of a record's `at` only the directory and LISTING_YOUNG count. The key:
  *
  *   [0..3]  new: device, inode, mtime, ctime (nanoseconds)
  *   [4..7]  cur: the same
@@ -19,8 +19,9 @@
  * can't be set, so a backup or a restore does not pass for "unchanged".
  *
  * Of a directory that is read the cache gives sizes to those files whose base name and
- * inode it knows. Whether such a file was changed in place, is looked at when it is
- * opened (size, and mtime against the time of measuring).
+ * inode it knows. Whether such a file was changed in place (size, and mtime against the
+ * time of measuring), is looked at when it is opened; and before it is listed, until it
+ * has not been written for 36 hours (LISTING_YOUNG): some programs deliver in place.
  */
 #ifndef POSTERN_MAILDROP_MAILDIR_CACHE_H
 #define POSTERN_MAILDROP_MAILDIR_CACHE_H
@@ -45,9 +46,9 @@ void maildir_cache_load(
 
 /*
  * Puts the messages of known->dirs between those that were read of the other
- * directories, which are in order, gives these their sizes, and flags those that share
- * a base name. When no directory was read, drop gets the known messages as they are.
- * Returns 0, or -1 with errno; in *hits how many were known.
+ * directories, which are in order, gives these their sizes, and makes one of those that
+ * share a base name. When no directory was read, drop gets the known messages as they
+ * are. Returns 0, or -1 with errno; in *hits how many were known.
  */
 int maildir_known_merge(struct maildir_known *known, struct listing *listing,
 	struct maildrop *drop, size_t *hits);

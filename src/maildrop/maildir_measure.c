@@ -6,6 +6,7 @@
  * bad disk) stays listed and fails when it is asked for: it must not hide the others,
  * nor be hidden.
  */
+#include "base/io.h"
 #include "base/num.h"
 #include "maildrop/maildir.h"
 #include "maildrop/octets.h"
@@ -38,16 +39,27 @@ static int prepare(struct maildir *maildir)
 	return maildir->block ? 0 : -1;
 }
 
+/* Of twins, one may have taken the other's name. */
+static bool is_listed(const struct maildrop_message *message, int fd)
+{
+	struct stat st;
+	return !(message->at & LISTING_TWIN) ||
+	       (fstat(fd, &st) == 0 && st.st_ino == message->id[0]);
+}
+
 int maildir_open_message(
 	const struct maildir *maildir, const struct maildrop_message *message)
 {
 	int dir = maildir->listing.dirs[listing_dir(message)];
-	if (dir < 0) {
-		errno = ENOENT;
-		return -1;
-	}
-	return openat(dir, listing_name(&maildir->listing, message),
-		O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+	int fd = dir < 0 ? -1
+			 : openat(dir, listing_name(&maildir->listing, message),
+				   O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY |
+					   O_CLOEXEC);
+	if (dir >= 0 && (fd < 0 || is_listed(message, fd)))
+		return fd;
+	io_close(&fd);
+	errno = ENOENT;
+	return -1;
 }
 
 static ssize_t pread_some(int fd, void *p, size_t n, off_t offset)
@@ -79,6 +91,7 @@ static int measure_file(
 	message->size = octets_total(&octets);
 	message->stored = (uint64_t)offset;
 	message->id[1] = (uint64_t)maildir->now;
+	message->at |= LISTING_YOUNG; /* until it has been looked at once more */
 	maildir->measured++;
 	maildir->octets += (uint64_t)offset;
 	return 0;
@@ -129,9 +142,26 @@ static void estimate(struct maildir *maildir, struct maildrop_message *message)
 	message->size = hint(listing_base(&maildir->listing, message), message->stored);
 }
 
-/* 0; or -1 when the whole maildrop can't be opened. */
-static int measure_or_judge(struct maildir *maildir, struct maildrop_message *message)
+/* Who looks through the log finds out which message it is. */
+static void remark(struct maildrop *drop, const struct maildrop_message *message)
 {
+	struct maildrop_fault fault;
+	if (drop->remark)
+		return;
+	maildir_fail(drop, message, "read", &fault);
+	drop->remark = strdup(fault.text);
+}
+
+/* Is it the process that has too little, and not the message that is broken? */
+static bool is_of_process(int error)
+{
+	return error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
+/* 0; or -1 when the whole maildrop can't be opened. */
+static int measure_or_judge(struct maildrop *drop, struct maildrop_message *message)
+{
+	struct maildir *maildir = drop->own;
 	if (measure(maildir, message) == 0)
 		return 0;
 	switch (errno) {
@@ -143,27 +173,66 @@ static int measure_or_judge(struct maildir *maildir, struct maildrop_message *me
 	case EISDIR: /* a directory */
 		message->stored = MAILDIR_GONE;
 		return 0;
-	case EACCES:
-	case EPERM:
-	case EIO:
+	default:
+		if (is_of_process(errno))
+			return -1;
+		remark(drop, message);
 		estimate(maildir, message);
 		return 0;
-	default:
-		return -1;
 	}
 }
 
-/* Measures what is not known yet; *gone counts what could not be found. */
+/* Not changed since it was measured, as far as size and time tell? */
+static bool as_known(const struct maildir *maildir,
+	const struct maildrop_message *message, const struct stat *st)
+{
+	int64_t changed = nanoseconds(st->st_mtim);
+	return message->id[1] != 0 && (uint64_t)st->st_size == message->stored &&
+	       changed < (int64_t)message->id[1] -
+				 listing_grain(&maildir->listing, changed);
+}
+
+/* A file that was changed so long ago is not being written any more. */
+static void set_young(const struct maildir *maildir, struct maildrop_message *message,
+	const struct stat *st)
+{
+	message->at &= ~(uint64_t)LISTING_YOUNG;
+	if (nanoseconds(st->st_mtim) > maildir->now - MAILDIR_UNFINISHED)
+		message->at |= LISTING_YOUNG;
+}
+
+/* Of a young message, whether it is what it was when it was measured. */
+static bool is_unchanged(struct maildir *maildir, struct maildrop_message *message)
+{
+	struct stat st;
+	if (fstatat(maildir->listing.dirs[listing_dir(message)],
+		    listing_name(&maildir->listing, message), &st,
+		    AT_SYMLINK_NOFOLLOW) < 0 ||
+		!S_ISREG(st.st_mode) || !as_known(maildir, message, &st))
+		return false;
+	set_young(maildir, message, &st);
+	maildir->dirty |= !(message->at & LISTING_YOUNG);
+	return true;
+}
+
+static bool is_known(const struct maildrop_message *message)
+{
+	return message->id[1] != 0 && !(message->at & LISTING_YOUNG);
+}
+
+/* Measures what is not known yet, and what may have grown; *gone counts what could not
+ * be found. */
 static int measure_unknown(struct maildrop *drop, size_t *gone)
 {
 	struct maildir *maildir = drop->own;
 	*gone = 0;
 	for (size_t i = 0; i < drop->count; i++) {
 		struct maildrop_message *message = &drop->messages[i];
-		if (message->id[1] != 0)
+		if (is_known(message) ||
+			(message->id[1] != 0 && is_unchanged(maildir, message)))
 			continue;
-		message->stored = 0;
-		if (measure_or_judge(maildir, message) < 0)
+		message->stored = message->id[1] = 0;
+		if (measure_or_judge(drop, message) < 0)
 			return -1;
 		*gone += message->stored == MAILDIR_GONE;
 	}
@@ -182,39 +251,45 @@ void maildir_leave_out_gone(struct maildrop *drop)
 static bool all_known(const struct maildrop *drop)
 {
 	for (size_t i = 0; i < drop->count; i++)
-		if (drop->messages[i].id[1] == 0)
+		if (!is_known(&drop->messages[i]))
 			return false;
 	return true;
+}
+
+/* Follows those that somebody renames meanwhile: what is left out here is missing from
+ * a whole session's listings. */
+static int measure_all(struct maildrop *drop)
+{
+	struct maildir *maildir = drop->own;
+	size_t gone;
+	const int64_t deadline = io_now() + MAILDIR_FOLLOW_MS;
+	int still = 0, result = measure_unknown(drop, &gone);
+	for (bool again = false; result == 0 && gone && !still; again = true) {
+		if (again && io_now() >= deadline)
+			break;
+		if (again)
+			listing_nap(&maildir->listing);
+		maildir->listing.complete = false;
+		still = listing_refresh(&maildir->listing, drop);
+		result = still < 0 ? -1 : measure_unknown(drop, &gone);
+	}
+	maildir_leave_out_gone(drop);
+	return result;
 }
 
 int maildir_measure_all(struct maildrop *drop)
 {
 	struct maildir *maildir = drop->own;
-	size_t gone;
 	if (all_known(drop))
 		return 0;
 	int result = prepare(maildir);
 	if (result == 0)
-		result = measure_unknown(drop, &gone);
-	if (result == 0 && gone) {
-		maildir->listing.complete = false;
-		result = listing_refresh(&maildir->listing, drop);
-		if (result == 0)
-			result = measure_unknown(drop, &gone);
-		maildir_leave_out_gone(drop);
-	}
+		result = measure_all(drop);
 	int error = errno;
 	free(maildir->block);
 	maildir->block = NULL;
 	errno = error;
 	return result;
-}
-
-/* Not changed since it was measured, as far as size and time tell? */
-static bool as_known(const struct maildrop_message *message, const struct stat *st)
-{
-	return message->id[1] != 0 && (uint64_t)st->st_size == message->stored &&
-	       nanoseconds(st->st_mtim) < (int64_t)message->id[1] - LISTING_AT_REST;
 }
 
 /* The size of the open message made true. */
@@ -228,7 +303,7 @@ int maildir_verify(struct maildir *maildir, struct maildrop_message *message, in
 		errno = ENOENT;
 		return -1;
 	}
-	if (as_known(message, &st))
+	if (as_known(maildir, message, &st))
 		return 0;
 	if (prepare(maildir) < 0 || measure_file(maildir, message, fd) < 0)
 		return -1;

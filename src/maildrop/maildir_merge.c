@@ -12,25 +12,24 @@
 struct merge {
 	const struct maildir_known *known;
 	const struct listing *listing;
-	size_t at, hits; /* in known; of the messages that were read */
+	size_t at, hits; /* in known; of the messages that were put out */
 	struct maildrop_message *out;
 	size_t n;
 	struct listing_key last; /* of what was put out last */
+	bool twins;
 };
 
-/* A message that has the base name of the one before is flagged, and so is that one. */
+/* Of several with one base name the first is put out. */
 static void put_out(struct merge *m, const struct maildrop_message *message,
 	const struct listing_key *key)
 {
-	struct maildrop_message *to = &m->out[m->n];
-	*to = *message;
-	to->at &= ~(uint64_t)LISTING_DUPLICATE;
 	if (m->n > 0 && listing_compare_bases(&m->last, key) == 0) {
-		to[-1].at |= LISTING_DUPLICATE;
-		to->at |= LISTING_DUPLICATE;
+		m->out[m->n - 1].at |= LISTING_TWIN;
+		m->twins = true;
+		return;
 	}
+	m->out[m->n++] = *message;
 	m->last = *key;
-	m->n++;
 }
 
 static bool is_kept(const struct merge *m, const struct maildrop_message *message)
@@ -51,8 +50,10 @@ static const struct maildrop_message *put_known(
 			m->at++;
 		if (c >= 0)
 			return c == 0 ? message : NULL;
-		if (is_kept(m, message))
+		if (is_kept(m, message)) {
+			m->hits++;
 			put_out(m, message, &key);
+		}
 	}
 	return NULL;
 }
@@ -67,6 +68,7 @@ static bool put_read(struct merge *m, struct maildrop_message *message)
 		message->size = same->size;
 		message->stored = same->stored;
 		message->id[1] = same->id[1];
+		message->at |= same->at & LISTING_YOUNG;
 		m->hits++;
 	}
 	put_out(m, message, &key);
@@ -106,7 +108,8 @@ int maildir_known_merge(struct maildir_known *known, struct listing *listing,
 	for (size_t i = 0; i < drop->count; i++)
 		listing->complete &= put_read(&m, &drop->messages[i]);
 	(void)put_known(&m, NULL);
-	*hits = m.hits + (m.n - drop->count);
+	listing->complete &= !m.twins;
+	*hits = m.hits;
 	free(drop->messages);
 	drop->messages = m.out;
 	drop->count = m.n;

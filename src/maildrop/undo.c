@@ -5,9 +5,8 @@
  * put anything there. Nothing is opened but directories; no link is followed.
  */
 #include "maildrop/undo.h"
+#include "maildrop/quota.h"
 
-#include "base/blake2b.h"
-#include "base/buf.h"
 #include "base/io.h"
 #include "base/num.h"
 #include "postern/maildrop.h"
@@ -17,9 +16,15 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { UNDO_HASH = 16, UNDO_TIGHT_PARTS = 20 /* 5 % */ };
+enum {
+	UNDO_TIGHT_PARTS = 20, /* 5 % */
+	UNDO_SECONDS = 60,
+	UNDO_TRIES = 5,
+	UNDO_NAP_NS = 10 * 1000 * 1000,
+};
 
 bool undo_parse(const char *file, struct undo_entry *entry)
 {
@@ -28,13 +33,13 @@ bool undo_parse(const char *file, struct undo_entry *entry)
 	struct span where = span_cut(&rest, '.');
 	uint64_t deleted;
 	if (num_parse(time, INT64_MAX, &deleted) < 0 || where.n != 1 ||
-		(where.p[0] != 'n' && where.p[0] != 'c') || rest.n == 0 ||
-		rest.p[0] == '.')
+		(where.p[0] != 'n' && where.p[0] != 'c') ||
+		(rest.n == 0 && where.p[1] == '.') || (rest.n && rest.p[0] == '.'))
 		return false;
 	*entry = (struct undo_entry){ .file = file,
 		.deleted = (int64_t)deleted,
 		.fresh = where.p[0] == 'n',
-		.name = (const char *)rest.p };
+		.name = rest.n ? (const char *)rest.p : "" };
 	return true;
 }
 
@@ -68,60 +73,140 @@ int undo_open(const char *maildir, bool create)
 bool undo_is_tight(int undo)
 {
 	struct statfs fs;
-	return fstatfs(undo, &fs) == 0 && fs.f_bavail < fs.f_blocks / UNDO_TIGHT_PARTS;
+	return (fstatfs(undo, &fs) == 0 &&
+		       fs.f_bavail < fs.f_blocks / UNDO_TIGHT_PARTS) ||
+	       quota_is_tight(undo, UNDO_TIGHT_PARTS);
 }
 
-int undo_keep(int undo, int dir, const char *name, bool fresh, int64_t now)
+/* Each commit has its own, so that no name is taken; the second after it will do. */
+int undo_place(int undo, int64_t now, bool fresh)
 {
-	char kept[UNDO_NAME_MAX + 1], hash[2 * UNDO_HASH + 1];
-	struct buf to;
-	buf_fixed(&to, kept, sizeof(kept));
-	buf_printf(&to, "%lld.%c.", (long long)now, fresh ? 'n' : 'c');
-	if (strlen(name) < buf_room(&to)) {
-		buf_puts(&to, name);
-	} else {
-		blake2b_hex(span_str(name), UNDO_HASH, hash);
-		buf_puts(&to, hash);
+	char name[32];
+	int made = -1;
+	for (int i = 0; made < 0 && i < UNDO_SECONDS; i++) {
+		snprintf(name, sizeof(name), "%lld.%c", (long long)now + i,
+			fresh ? 'n' : 'c');
+		made = mkdirat(undo, name, 0700);
+		if (made < 0 && errno != EEXIST)
+			return -1;
 	}
-	buf_putc(&to, '\0');
-	return renameat(dir, name, undo, kept);
+	return made < 0 ? -1 : openat(undo, name, directory_flags);
 }
 
-int undo_each(int undo, undo_fn *each, void *self)
+/* May it be otherwise in a moment? */
+static bool passes(int error)
+{
+	return error == EINTR || error == EAGAIN || error == EBUSY || error == ENOMEM ||
+	       error == ENFILE;
+}
+
+static int move_there(int place, int dir, const char *name)
+{
+	int result = renameat2(dir, name, place, name, RENAME_NOREPLACE);
+	/* A file system that does not know the flag: there is one commit a second. */
+	if (result < 0 && errno == EINVAL)
+		result = renameat(dir, name, place, name);
+	return result;
+}
+
+int undo_keep(int place, int dir, const char *name)
+{
+	const struct timespec nap = { .tv_nsec = UNDO_NAP_NS };
+	int result = move_there(place, dir, name);
+	for (int tries = 0; result < 0 && passes(errno) && tries < UNDO_TRIES;
+		tries++) {
+		nanosleep(&nap, NULL);
+		result = move_there(place, dir, name);
+	}
+	return result;
+}
+
+/* Calls each for what has a name in the stream's directory that undo_parse() takes. */
+static int each_name(DIR *stream, undo_fn *each, void *self)
 {
 	struct undo_entry entry;
-	const struct dirent *file;
-	int result = 0;
-	int fd = openat(undo, ".", directory_flags);
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	if (!stream) {
-		io_close(&fd);
-		return -1;
-	}
 	for (;;) {
 		errno = 0;
-		file = readdir(stream);
-		if (!file) {
-			result = errno ? -1 : 0;
-			break;
-		}
+		const struct dirent *file = readdir(stream);
+		if (!file)
+			return errno ? -1 : 0;
 		if (!undo_parse(file->d_name, &entry))
 			continue;
-		result = each(self, &entry);
+		entry.dir = dirfd(stream);
+		int result = each(self, &entry);
 		if (result)
-			break;
+			return result;
 	}
+}
+
+/* A description of its own, so that the position is not shared. */
+static DIR *open_stream(int dir, const char *name)
+{
+	int fd = openat(dir, name, directory_flags);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	if (!stream && fd >= 0)
+		close_quietly(fd);
+	return stream;
+}
+
+static int close_stream(DIR *stream, int result)
+{
 	int error = errno;
 	closedir(stream);
 	errno = error;
 	return result;
 }
 
+struct each {
+	undo_fn *each;
+	void *self;
+};
+
+/* The messages of one commit. */
+static int each_of_place(const struct each *e, const struct undo_entry *place)
+{
+	struct undo_entry entry = *place;
+	DIR *stream = open_stream(place->dir, place->file);
+	if (!stream) /* a planted link or file, or it is gone */
+		return errno == ELOOP || errno == ENOTDIR || errno == ENOENT ? 0 : -1;
+	int result = 0;
+	entry.dir = dirfd(stream);
+	while (result == 0) {
+		errno = 0;
+		const struct dirent *file = readdir(stream);
+		if (!file) {
+			result = errno ? -1 : 0;
+			break;
+		}
+		entry.file = entry.name = file->d_name;
+		if (file->d_name[0] != '.')
+			result = e->each(e->self, &entry);
+	}
+	return close_stream(stream, result);
+}
+
+static int meet(void *self, const struct undo_entry *entry)
+{
+	const struct each *e = self;
+	return entry->name[0] ? e->each(e->self, entry) : each_of_place(e, entry);
+}
+
+static int each_entry(int undo, undo_fn *each, void *self)
+{
+	DIR *stream = open_stream(undo, ".");
+	return stream ? close_stream(stream, each_name(stream, each, self)) : -1;
+}
+
+int undo_each(int undo, undo_fn *each, void *self)
+{
+	return each_entry(undo, meet, &(struct each){ each, self });
+}
+
 /* --- freeing ------------------------------------------------------------------------
  */
 
 struct purge {
-	int undo, error;
+	int error;
 	int64_t before;
 	size_t most;
 	struct undo_purged *purged;
@@ -132,20 +217,28 @@ static int purge_one(void *self, const struct undo_entry *entry)
 	struct purge *purge = self;
 	if (entry->deleted >= purge->before || purge->purged->freed == purge->most)
 		purge->purged->left++;
-	else if (unlinkat(purge->undo, entry->file, 0) == 0 || errno == ENOENT)
+	else if (unlinkat(entry->dir, entry->file, 0) == 0 || errno == ENOENT)
 		purge->purged->freed++;
 	else
 		purge->error = errno;
 	return 0;
 }
 
+/* Of a commit whose time is over, the directory: when nothing is in it. */
+static int purge_place(void *self, const struct undo_entry *entry)
+{
+	const struct purge *purge = self;
+	if (!entry->name[0] && entry->deleted < purge->before)
+		(void)unlinkat(entry->dir, entry->file, AT_REMOVEDIR);
+	return 0;
+}
+
 int undo_purge(int undo, int64_t before, size_t most, struct undo_purged *purged)
 {
-	struct purge purge = {
-		.undo = undo, .before = before, .most = most, .purged = purged
-	};
+	struct purge purge = { .before = before, .most = most, .purged = purged };
 	*purged = (struct undo_purged){ 0 };
-	if (undo_each(undo, purge_one, &purge) < 0)
+	if (undo_each(undo, purge_one, &purge) < 0 ||
+		each_entry(undo, purge_place, &purge) < 0)
 		return -1;
 	errno = purge.error;
 	return purge.error ? -1 : 0;
@@ -155,29 +248,30 @@ int undo_purge(int undo, int64_t before, size_t most, struct undo_purged *purged
  */
 
 /* Was it given back before, by somebody who did not come to the end? */
-static bool is_same(int undo, const char *file, int dir, const char *name)
+static bool is_same(const struct undo_entry *entry, int dir)
 {
 	struct stat kept, there;
-	return fstatat(undo, file, &kept, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	return fstatat(entry->dir, entry->file, &kept, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       fstatat(dir, entry->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       kept.st_dev == there.st_dev && kept.st_ino == there.st_ino;
 }
 
 /* The message has both names for a moment: never none. */
-static int move(int undo, const char *file, int dir, const char *name)
+static int move(const struct undo_entry *entry, int dir)
 {
-	if (linkat(undo, file, dir, name, 0) < 0 &&
-		(errno != EEXIST || !is_same(undo, file, dir, name)))
+	if (linkat(entry->dir, entry->file, dir, entry->name, 0) < 0 &&
+		(errno != EEXIST || !is_same(entry, dir)))
 		return -1;
-	if (fsync(dir) < 0 || (unlinkat(undo, file, 0) < 0 && errno != ENOENT))
+	if (fsync(dir) < 0 ||
+		(unlinkat(entry->dir, entry->file, 0) < 0 && errno != ENOENT))
 		return -1;
-	return fsync(undo);
+	return fsync(entry->dir);
 }
 
-int undo_restore(const char *maildir, int undo, const struct undo_entry *entry)
+int undo_restore(const char *maildir, const struct undo_entry *entry)
 {
 	struct stat st;
-	if (fstatat(undo, entry->file, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (fstatat(entry->dir, entry->file, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
 	if (!S_ISREG(st.st_mode)) {
 		errno = EINVAL;
@@ -187,7 +281,7 @@ int undo_restore(const char *maildir, int undo, const struct undo_entry *entry)
 	if (root < 0)
 		return -1;
 	int dir = openat(root, entry->fresh ? "new" : "cur", directory_flags);
-	int result = dir < 0 ? -1 : move(undo, entry->file, dir, entry->name);
+	int result = dir < 0 ? -1 : move(entry, dir);
 	if (dir >= 0)
 		close_quietly(dir);
 	close_quietly(root);

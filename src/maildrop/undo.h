@@ -2,12 +2,12 @@
  * undo: deleted Maildir messages, kept for a while. A message that a POP3 session
  * deletes is renamed, not copied, into UNDO_DIR beside new and cur, as
  *
- *   SECONDS.WHERE.NAME
+ *   SECONDS.WHERE/NAME
  *
- * the Unix time of the deletion, `n` or `c` (new or cur), and the name that it had;
- * or, when that would be too long, a hash of that name. No other program looks
- * there (Maildir++ folders begin with a dot). The files are the owner's and count
- * towards their quota until they are freed.
+ * the Unix time of the commit, `n` or `c` (new or cur), and the name that it had, of
+ * whatever length. Earlier versions kept SECONDS.WHERE.NAME, a file: it is known, too.
+ * No other program looks there (Maildir++ folders begin with a dot). The files are the
+ * owner's and count towards their quota until they are freed.
  *
  * So that `postern purge` finds them all, the state directory of a maildrop with
  * kept messages has a file UNDO_NOTE: the maildrop's path.
@@ -22,16 +22,16 @@
 #define UNDO_DIR  "postern-undo"
 #define UNDO_NOTE "undo"
 
-enum { UNDO_NAME_MAX = 255 };
-
 struct undo_entry {
-	const char *file; /* the name in UNDO_DIR */
+	int dir;	  /* where it is: UNDO_DIR or a directory in it */
+	const char *file; /* and its name there */
 	int64_t deleted;  /* Unix time */
 	bool fresh;	  /* it was in new */
 	const char *name; /* what it was called: points into file */
 };
 
-/* false: no name that undo_keep() gives. */
+/* Reads "SECONDS.WHERE" (name is then empty) or "SECONDS.WHERE.NAME"; false: neither.
+ */
 bool undo_parse(const char *file, struct undo_entry *entry);
 
 /*
@@ -40,11 +40,17 @@ bool undo_parse(const char *file, struct undo_entry *entry);
  */
 int undo_open(const char *maildir, bool create);
 
-/* Is there so little room that deleting must free some? */
+/* Is there so little room, on the disk or in the owner's quota, that deleting must free
+ * some? */
 bool undo_is_tight(int undo);
 
-/* Renames the message `name` of the directory dir into undo. 0, or -1 with errno. */
-int undo_keep(int undo, int dir, const char *name, bool fresh, int64_t now);
+/* Makes and opens a directory in undo for what was in new (fresh) or cur and is deleted
+ * now. A descriptor, or -1 with errno. */
+int undo_place(int undo, int64_t now, bool fresh);
+
+/* Renames the message `name` of the directory dir into that place; never over another
+ * one. 0, or -1 with errno. What passes (EINTR, EBUSY ...) is tried again. */
+int undo_keep(int place, int dir, const char *name);
 
 /* Calls each for the messages in undo until it returns other than 0, which is then
  * returned; -1 with errno when undo can't be read. */
@@ -63,7 +69,7 @@ int undo_purge(int undo, int64_t before, size_t most, struct undo_purged *purged
  * Gives a message back to the Maildir, under its old name; never over another
  * one (EEXIST). 0, or -1 with errno.
  */
-int undo_restore(const char *maildir, int undo, const struct undo_entry *entry);
+int undo_restore(const char *maildir, const struct undo_entry *entry);
 
 /* Leaves a note in the state directory (nothing when it is -1). */
 void undo_note(int state, const char *maildir);

@@ -31,6 +31,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/quota.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -346,6 +347,23 @@ static void keeper(scmp_filter_ctx ctx)
 	allow_abort_self(ctx);
 }
 
+/* The owner's own quota, and only to ask for it. By its number, which is the same
+ * everywhere: what no rule names kills, and libseccomp may not know the name. */
+static void allow_quota(scmp_filter_ctx ctx)
+{
+	enum { QUOTACTL_FD = 443 };
+	static const unsigned kinds[] = { USRQUOTA, GRPQUOTA };
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		uint32_t command = (unsigned)Q_GETQUOTA << SUBCMDSHIFT | kinds[i];
+		struct scmp_arg_cmp get =
+			SCMP_CMP(1, SCMP_CMP_MASKED_EQ, UINT32_MAX, command);
+		int error = seccomp_rule_add_array(
+			ctx, SCMP_ACT_ALLOW, QUOTACTL_FD, 1, &get);
+		if (error < 0)
+			fail("quotactl_fd", error);
+	}
+}
+
 /* How much the client has not acknowledged, before anything is removed. */
 static void allow_unsent(scmp_filter_ctx ctx)
 {
@@ -367,6 +385,7 @@ static void session_parent(scmp_filter_ctx ctx)
 	allow_warm(ctx);
 	allow_files(ctx);
 	allow_unsent(ctx);
+	allow_quota(ctx);
 	allow_all(ctx, owner);
 	/* Locks; the argument after the mode means nothing for a FIFO. */
 	struct scmp_arg_cmp fifo = SCMP_CMP(2, SCMP_CMP_MASKED_EQ, S_IFMT, S_IFIFO);
@@ -380,6 +399,7 @@ static void session(scmp_filter_ctx ctx)
 	allow_common(ctx);
 	allow_files(ctx);
 	allow_unsent(ctx);
+	allow_quota(ctx);
 	allow_abort_self(ctx);
 }
 

@@ -17,6 +17,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "maildrop/lock.h"
+#include "maildrop/reach.h"
 #include "maildrop/state.h"
 #include "postern/fds.h"
 #include "postern/verdict.h"
@@ -187,6 +188,9 @@ static void become_owner(const struct identity *identity, bool state)
 	if (drop_to(identity->uid, identity->gid, identity->groups,
 		    identity->groups_n) < 0)
 		refuse_for(identity, "becoming the owner");
+	struct maildrop_fault fault;
+	if (maildrop_reach(identity->path_name, &fault) < 0)
+		refuse(identity, &fault, errno);
 	if (sandbox_session(identity->maildrop, identity->path_name,
 		    state ? FD_SESSION_STATE : -1) < 0)
 		refuse_for(identity, "sandbox");

@@ -50,7 +50,7 @@ struct session {
 	uint64_t last;		   /* highest message accessed (RFC 1460) */
 	uint32_t bad;		   /* commands that were none */
 	int64_t began, touched;	   /* io_now() scale; touched: the lock */
-	uint64_t removed;	   /* for the log */
+	uint64_t removed, unkept;  /* by UPDATE */
 };
 
 /* The streams over the socket peer, the counts. */

@@ -23,13 +23,14 @@ static bool has_marked(const struct session *s)
 static int commit(struct session *s)
 {
 	struct maildrop_done done = { 0 };
-	struct maildrop_fault fault;
+	struct maildrop_fault fault = { "" };
 
 	if (!has_marked(s))
 		return 0;
 	int failed = maildrop_commit(s->drop, &done, &fault);
 	s->removed = done.removed;
-	if (failed)
+	s->unkept = done.unkept;
+	if (failed || done.unkept)
 		session_log_fault(s->identity, &fault);
 	return failed;
 }
@@ -56,6 +57,11 @@ enum event update_run(struct session *s)
 	if (failed)
 		reply_line(&s->replies,
 			"-ERR [SYS/TEMP] some deleted messages were not removed");
+	else if (s->unkept)
+		reply_line(&s->replies,
+			"+OK %" PRIu64 " messages removed, %" PRIu64
+			" of them for good, good bye",
+			s->removed, s->unkept);
 	else
 		reply_line(&s->replies, "+OK %" PRIu64 " messages removed, good bye",
 			s->removed);

@@ -144,9 +144,8 @@ class Maildir:
             self.check_kept()
 
     def check_kept(self):
-        found = glob.glob(glob.escape(self.path) + "/postern-undo/*")
-        kept = {os.path.basename(path).split(".", 2)[2].partition(":")[0]: path
-                for path in found}
+        found = glob.glob(glob.escape(self.path) + "/postern-undo/*/*")
+        kept = {os.path.basename(path).partition(":")[0]: path for path in found}
         assert sorted(kept) == sorted(self.kept), "what is kept for undo"
         for base, path in kept.items():
             with open(path, "rb") as f:

@@ -481,6 +481,28 @@ def test_missing_maildrop_is_empty():
             assert not os.path.exists(server.at("nothing"))
 
 
+def test_missing_parents():
+    """A maildrop whose directory is not there is not empty: its path is misspelt, or a file
+    system is not mounted. Unless its owner could make the directory."""
+    for kind in (hold.MAILDIR, hold.MBOX):
+        with Server() as server:
+            os.mkdir(server.at("root's"), 0o755)
+            os.mkdir(server.at("owner's"), 0o700)
+            os.chown(server.at("owner's"), *OWNER)
+            if ROOT:
+                missing = server.at("root's/no/such")
+                said = server.refused(missing + "/joe", kind)
+                assert said.kind == hold.VERDICT_TEMP, said
+                server.parent.expect_log('v1 maildrop connection=1 account="joe" '
+                                         'path="%s/joe" error="the maildrop.s directory %s: '
+                                         'No such file' % (missing, os.path.dirname(missing)))
+                server.login(server.at("root's/joe"), kind).quit()
+            c = server.login(server.at("owner's/example.org/joe/mail/"), kind)
+            assert c.messages == 0
+            c.quit()
+            assert os.listdir(server.at("owner's")) == []
+
+
 def test_maildrops_that_cannot_be_opened():
     with Server() as server:
         path = server.at("file")

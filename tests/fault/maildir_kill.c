@@ -46,8 +46,7 @@ static void commit(void *self)
 static int restore_one(void *self, const struct undo_entry *entry)
 {
 	struct world *w = self;
-	/* Of the one whose name was too long only a hash is kept. */
-	world_need(undo_restore(w->path, w->part[2], entry) == 0, w, entry->file);
+	world_need(undo_restore(w->path, entry) == 0, w, entry->file);
 	return 0;
 }
 

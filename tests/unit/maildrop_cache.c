@@ -144,16 +144,14 @@ static int entries_read(void)
 	return n;
 }
 
-/* A directory that has changed is read, one at rest is not: with a base name of both, a
- * removal, a message that goes from one to the other. New has 34 messages of the 100.
- */
+/* A directory that has changed is read, one at rest is not: with a removal, a message
+ * that goes from one to the other. New has 34 messages of the 100. */
 Test(cache, only_the_directory_that_changed_is_read)
 {
 	fill(100);
-	place_put("cur/1000.3.twin:2,S", "one\n");
 	place_put("cur/990.early", "one\n");
 	rest();
-	place_put("new/1000.3.twin", "two\n\n");
+	place_put("new/1000.3.gone", "two\n\n");
 	place_put("new/995.late", "three\n");
 	place_put("new/5000.last", "three\n");
 	int new = entries_read();
@@ -163,11 +161,25 @@ Test(cache, only_the_directory_that_changed_is_read)
 	int cur = entries_read();
 	cr_expect(cur >= 69 && cur < 80, "%d", cur);
 	rest();
-	cr_assert_eq(unlink("Maildir/new/1000.3.twin"), 0);
+	cr_assert_eq(unlink("Maildir/new/1000.3.gone"), 0);
 	cr_expect_leq(entries_read(), new);
 	rest();
 	cr_assert_eq(rename("Maildir/new/995.late", "Maildir/cur/995.late:2,"), 0);
 	cr_expect_geq(entries_read(), 100);
+}
+
+/* Of a message with two names both directories are read: which of them stays is not
+ * known. */
+Test(cache, twins_are_looked_for)
+{
+	place_put("cur/1.a:2,S", "one\n");
+	place_put("new/1.a", "one\n");
+	digest_now();
+	cr_assert_geq(entries_read(), 6);
+	cr_assert_eq(unlink("Maildir/new/1.a"), 0);
+	struct maildrop *drop = open_drop();
+	cr_assert_eq(maildrop_count(drop), 1);
+	maildrop_close(drop);
 }
 
 /* Names that came from the cache, and one that is longer than all of them. */
@@ -189,24 +201,20 @@ Test(cache, renamed_to_a_long_name)
 
 Test(cache, wrong_entry_costs_one_look)
 {
-	struct maildrop_body body;
-	struct maildrop_fault fault;
 	place_put("cur/1.a", "a\n");
 	place_put("cur/2.b", "b\n");
 	digest_now();
 	place_put("cur/1.a", "written over\nin place\n");
 	struct maildrop *drop = open_drop();
-	cr_assert_eq(opened, 0);
-	cr_assert_eq(maildrop_size(drop, 0), 3);
-	cr_assert_eq(maildrop_body_open(drop, 0, &body, &fault), 0);
-	cr_assert_eq(body.end, 22);
+	cr_assert_eq(opened, 1);
 	cr_assert_eq(maildrop_size(drop, 0), 24);
-	maildrop_body_close(&body);
 	maildrop_close(drop);
-	drop = open_drop();
-	cr_assert_eq(maildrop_size(drop, 0), 24, "the cache is right again");
-	cr_assert_eq(opened, 0);
-	maildrop_close(drop);
+	/* At once, a further change could leave the file's time as it is. */
+	do {
+		drop = open_drop();
+		cr_assert_eq(maildrop_size(drop, 0), 24, "the cache is right again");
+		maildrop_close(drop);
+	} while (opened);
 }
 
 Test(cache, other_file_of_the_same_name_is_another_message)

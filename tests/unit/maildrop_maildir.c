@@ -172,12 +172,8 @@ Test(maildir, unique_ids_are_stable)
 	PUT("new/1.a", "a\n");
 	PUT("cur/2.with space:2,", "b\n");
 	PUT("cur/3.c:2,S", "c\n");
-	PUT("new/3.c", "another c\n");
 	struct maildrop *drop = dir_open();
-	cr_assert_eq(maildrop_count(drop), 4);
-	cr_assert_str_neq(dir_uid(drop, 2), dir_uid(drop, 3));
-	cr_assert_str_neq(dir_uid(drop, 2), "3.c");
-	cr_assert_str_neq(dir_uid(drop, 3), "3.c");
+	cr_assert_eq(maildrop_count(drop), 3);
 	for (size_t i = 0; i < 3; i++)
 		snprintf(before[i], sizeof(before[i]), "%s", dir_uid(drop, i));
 	maildrop_close(drop);
@@ -187,8 +183,9 @@ Test(maildir, unique_ids_are_stable)
 		0);
 	cr_assert_eq(rename(dir_at("cur/3.c:2,S"), dir_at("cur/3.c:2,ST")), 0);
 	PUT("new/0.z", "z\n");
+	PUT("new/3.c", "c\n"); /* a backup was copied over */
 	drop = dir_open();
-	cr_assert_eq(maildrop_count(drop), 5);
+	cr_assert_eq(maildrop_count(drop), 4);
 	for (size_t i = 0; i < 3; i++)
 		cr_expect_str_eq(dir_uid(drop, i + 1), before[i]);
 	maildrop_close(drop);

@@ -40,7 +40,8 @@ static void delete_all(uint32_t undo)
 
 static int restore(void *self, const struct undo_entry *entry)
 {
-	return undo_restore(place_path, *(int *)self, entry);
+	(void)self;
+	return undo_restore(place_path, entry);
 }
 
 static int count_one(void *self, const struct undo_entry *entry)
@@ -89,6 +90,23 @@ Test(undo, there_and_back)
 	cr_assert_eq(kept(), 3);
 	cr_assert_eq(undo_each(undo, restore, &undo), 0);
 	cr_assert_eq(count(), 3);
+	snprintf(text, sizeof(text), "Maildir/new/%s", longer);
+	cr_assert_eq(access(text, F_OK), 0, "under its name, however long");
+	close(undo);
+}
+
+/* As earlier versions kept them. */
+Test(undo, kept_by_an_earlier_version)
+{
+	cr_assert_eq(mkdir("Maildir/" UNDO_DIR, 0700), 0);
+	place_put(UNDO_DIR "/1700000000.n.1.a", "a\n");
+	place_put(UNDO_DIR "/1700000000.c.2.b:2,S", "b\n");
+	cr_assert_eq(kept(), 2);
+	int undo = undo_open(place_path, false);
+	cr_assert_eq(undo_each(undo, restore, &undo), 0);
+	close(undo);
+	cr_assert_eq(access("Maildir/new/1.a", F_OK), 0);
+	cr_assert_eq(access("Maildir/cur/2.b:2,S", F_OK), 0);
 }
 
 Test(undo, off_keeps_nothing)
@@ -133,6 +151,16 @@ Test(undo, time_is_over)
 	cr_assert_eq(purged.freed, 1);
 	cr_assert_eq(purged.left, 1);
 	cr_assert_eq(access("Maildir/" UNDO_DIR "/notes", F_OK), 0);
+	cr_assert_eq(mkdir("Maildir/" UNDO_DIR "/100.n", 0700) +
+			     mkdir("Maildir/" UNDO_DIR "/9999999999.c", 0700),
+		0);
+	place_put(UNDO_DIR "/100.n/1.old", "o\n");
+	place_put(UNDO_DIR "/9999999999.c/2.old:2,S", "o\n");
+	cr_assert_eq(undo_purge(undo, 300, 100, &purged), 0);
+	cr_assert_eq(purged.freed, 1);
+	cr_assert_eq(purged.left, 2);
+	cr_assert_eq(access("Maildir/" UNDO_DIR "/100.n", F_OK), -1, "and its place");
+	cr_assert_eq(unlink("Maildir/" UNDO_DIR "/9999999999.c/2.old:2,S"), 0);
 	/* A session frees what is due when it has deleted something. */
 	place_put("new/2.b", "b\n");
 	delete_all(3600);
@@ -196,11 +224,14 @@ Test(undo, notes_are_hostile)
 Test(undo, parse)
 {
 	struct undo_entry entry;
-	static const char *const no[] = { "", ".", "..", "1", "1.", "1.n", "1.n.",
-		"1.n..a", "x.n.a", ".n.a", "1..a", "1.nn.a", "-1.n.a",
-		"99999999999999999999.n.a", "1.N.a" };
+	static const char *const no[] = { "", ".", "..", "1", "1.", "1.n.", "1.n..a",
+		"x.n.a", ".n.a", "1..a", "1.nn.a", "-1.n.a", "99999999999999999999.n.a",
+		"1.N.a" };
 	for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
 		cr_expect(!undo_parse(no[i], &entry), "%s", no[i]);
+	cr_assert(undo_parse("1700000000.n", &entry));
+	cr_assert(entry.fresh && entry.deleted == 1700000000);
+	cr_assert_str_eq(entry.name, "");
 	cr_assert(undo_parse("1700000000.c.1.M2.host:2,S", &entry));
 	cr_assert_eq(entry.deleted, 1700000000);
 	cr_assert(!entry.fresh);
