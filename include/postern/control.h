@@ -48,6 +48,7 @@ struct control_stats {
 	uint64_t waiting;     /* claims that wait for their turn, now */
 	uint64_t accepted_connections, turned_away;
 	uint64_t logins, refused, failed;
+	uint64_t in_use;  /* of the logins: another session had the maildrop */
 	uint64_t sources; /* remembered now */
 };
 

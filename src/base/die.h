@@ -12,7 +12,8 @@ enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_REFUSED = 1,
 	EXIT_MALFORMED = 2, /* a message of the wrong form, or of another ABI */
-	EXIT_MORE = 3, /* auth only: a SASL step answered, nothing decided (ours) */
+	EXIT_MORE = 3,	 /* auth only: a SASL step answered, nothing decided (ours) */
+	EXIT_IN_USE = 4, /* session only: another one has the maildrop (ours) */
 	EXIT_TEMPORARY = 111,
 };
 

@@ -186,7 +186,7 @@ static int print_stats(const struct cli *cli, const struct control_stats *stats)
 {
 	static const char *const names[CONTROL_COUNTERS] = { "seconds", "connections",
 		"sessions", "waiting", "accepted_connections", "turned_away", "logins",
-		"refused", "failed", "sources" };
+		"refused", "failed", "in_use", "sources" };
 	const uint64_t *counter = &stats->seconds;
 	struct json j = { .out = stdout };
 	bool json = cli_flag(cli, "json");

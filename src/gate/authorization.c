@@ -13,6 +13,7 @@
 #include "gate/authorization.h"
 
 #include "base/io.h"
+#include "base/log.h"
 #include "gate/exchange.h"
 #include "gate/sasl.h"
 #include "pop3/capa.h"
@@ -138,10 +139,29 @@ static enum event run_command(struct gate *g, struct span line)
 
 /* --- what events lead to -------------------------------------------------------- */
 
+/* A certificate that a client does not take is seen nowhere else. */
+static void log_handshake(const struct gate *g, const char *why)
+{
+	char source[NETADDR_TEXT_MAX];
+	unsigned char storage[LOG_LINE_MAX];
+	struct buf line;
+	netaddr_text(&g->facts->peer, source);
+	buf_fixed(&line, storage, sizeof(storage));
+	buf_printf(&line, "v1 tls connection=%llu source=%s listener=%s",
+		(unsigned long long)g->facts->connection, source,
+		g->facts->listener == LISTENER_POP3S ? "pop3s" : "pop3");
+	log_sentence(&line, "error", span_str(why));
+	log_text(buf_span(&line));
+}
+
 static int accept_tls(struct gate *g)
 {
 	bool external = g->facts->mechanisms & 1U << LOGIN_EXTERNAL;
-	return tls_accept(g->tls, &g->stream, external, g->deadline);
+	const char *why = "";
+	if (tls_accept(g->tls, &g->stream, external, g->deadline, &why) == 0)
+		return 0;
+	log_handshake(g, why);
+	return -1;
 }
 
 static enum event start_tls(struct gate *g)

@@ -180,26 +180,38 @@ int tls_begin(struct tls *tls, struct told *told, const struct gate_setup *setup
 	return 0;
 }
 
-static int handshake(struct stream *s, int64_t deadline)
+/* OpenSSL's word for it, before its errors are cleared; else what errno says. */
+static const char *fault(unsigned long error)
+{
+	const char *reason = error ? ERR_reason_error_string(error) : NULL;
+	return reason		    ? reason
+	       : errno == ETIMEDOUT ? "it took too long"
+				    : "the client hung up";
+}
+
+static int handshake(struct stream *s, int64_t deadline, const char **why)
 {
 	for (;;) {
 		int done = SSL_accept(s->ssl);
 		if (done == 1)
 			return 0;
+		unsigned long error = ERR_peek_last_error();
 		if (stream_tls_wait(s, done, deadline) <= 0) {
+			*why = fault(error);
 			s->broken = true;
 			return -1;
 		}
 	}
 }
 
-int tls_accept(
-	const struct tls *tls, struct stream *s, bool ask_certificate, int64_t deadline)
+int tls_accept(const struct tls *tls, struct stream *s, bool ask_certificate,
+	int64_t deadline, const char **why)
 {
 	SSL *ssl = SSL_new(tls->ctx);
 	if (!ssl || SSL_set_fd(ssl, s->fd) != 1) {
 		SSL_free(ssl);
 		ERR_clear_error();
+		*why = "no memory";
 		errno = ENOMEM;
 		return -1;
 	}
@@ -207,7 +219,7 @@ int tls_accept(
 	offload_begin(&s->offload, tls->kernel, ssl);
 	if (ask_certificate)
 		SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
-	int result = handshake(s, deadline);
+	int result = handshake(s, deadline, why);
 	/* Nothing more will be signed for this connection. */
 	ask_end(tls->told);
 	return result;

@@ -26,10 +26,10 @@ int tls_begin(struct tls *tls, struct told *told, const struct gate_setup *setup
 
 /*
  * A handshake on the stream, which speaks TLS from then on; uses up FD_GATE_KEEPER. 0,
- * or -1: the connection is then of no more use.
+ * or -1, with *why for the log: the connection is then of no more use.
  */
 int tls_accept(const struct tls *tls, struct stream *s, bool ask_certificate,
-	int64_t deadline);
+	int64_t deadline, const char **why);
 
 /* The certificate that the client has shown and has the key of, as DER in out[size].
  * Returns the octets; 0: none, or too long. Nobody has vouched for what it says. */

@@ -248,6 +248,14 @@ int main(int argc, char **argv)
 	if (load(&options, &config) < 0)
 		return 1;
 	options.config = absolute(options.config);
+	unsigned forbidden = sandbox_forbidden();
+	if (forbidden) {
+		log_put(LEVEL_ERROR, span_str("cannot start: the unit or the container "
+					      "forbids what the walls between the "
+					      "processes need; allow seccomp(2) and "
+					      "landlock_create_ruleset(2)"));
+		return 1;
+	}
 	if (sandbox_master() < 0)
 		die(EXIT_REFUSED, "sandbox");
 	if (child_adopt() < 0)

@@ -62,7 +62,9 @@ static void log_end(const struct row *row, enum domain_kind kind, int status)
 /* The session ended without the baton: it has said why, or could not. */
 static void session_said_no(struct row *row, int status)
 {
-	if (exited(status, EXIT_DONE) || exited(status, EXIT_REFUSED)) {
+	bool in_use = exited(status, EXIT_IN_USE);
+	row->master->stats.in_use += in_use;
+	if (in_use || exited(status, EXIT_DONE) || exited(status, EXIT_REFUSED)) {
 		attempt_wait(row);
 		return;
 	}

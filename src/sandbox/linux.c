@@ -109,7 +109,10 @@ static bool has_seccomp(void)
 	return false;
 #else
 	uint32_t action = SECCOMP_RET_KILL_PROCESS;
-	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
+		return true;
+	/* What somebody forbids, the system has. */
+	return errno == EPERM || errno == EACCES;
 #endif
 }
 
@@ -123,6 +126,21 @@ unsigned sandbox_missing(void)
 	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) < 0)
 		missing |= WALL_NO_NEW_PRIVS;
 	return missing;
+}
+
+unsigned sandbox_forbidden(void)
+{
+	unsigned forbidden = 0;
+#ifndef POSTERN_SANITIZERS
+	uint32_t action = SECCOMP_RET_KILL_PROCESS;
+	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) < 0 &&
+		has_seccomp())
+		forbidden |= WALL_SECCOMP;
+#endif
+	errno = 0;
+	if (landlock_version() == 0 && (errno == EPERM || errno == EACCES))
+		forbidden |= WALL_LANDLOCK;
+	return forbidden;
 }
 
 /* Keeps of the capabilities only those in the set keep (bits 1 << CAP_x). */

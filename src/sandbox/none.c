@@ -11,6 +11,11 @@ unsigned sandbox_missing(void)
 	return WALL_SECCOMP | WALL_LANDLOCK | WALL_NO_NEW_PRIVS;
 }
 
+unsigned sandbox_forbidden(void)
+{
+	return 0;
+}
+
 static int no_core(void)
 {
 	const struct rlimit none = { 0, 0 };

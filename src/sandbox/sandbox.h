@@ -22,6 +22,10 @@ enum sandbox_wall {
  * sanitizers has no seccomp: they need more system calls than we would allow. */
 unsigned sandbox_missing(void);
 
+/* Which walls the system has, but this process may not raise: a unit of systemd, or a
+ * container, refuses the call. To serve without them would be a mistake's silence. */
+unsigned sandbox_forbidden(void);
+
 /* "seccomp", "Landlock", ... for one wall. */
 const char *sandbox_wall_name(enum sandbox_wall wall);
 

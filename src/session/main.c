@@ -148,6 +148,24 @@ static void place_state(const struct identity *identity)
 	close(state);
 }
 
+static _Noreturn void refuse_in_use(const struct identity *identity, uint64_t seconds)
+{
+	char source[NETADDR_TEXT_MAX];
+	unsigned char storage[LOG_LINE_MAX];
+	struct buf line;
+
+	netaddr_text(&identity->peer, source);
+	buf_fixed(&line, storage, sizeof(storage));
+	buf_printf(&line, "v1 in-use connection=%llu",
+		(unsigned long long)identity->connection);
+	log_value(&line, "account", span_str(identity->account));
+	buf_printf(&line, " source=%s held=%llu", source, (unsigned long long)seconds);
+	log_text(buf_span(&line));
+	send_verdict(
+		&(struct verdict){ .kind = VERDICT_IN_USE, .held_seconds = seconds });
+	exit(EXIT_IN_USE);
+}
+
 static void place_lock(const struct parent *p)
 {
 	struct lock_holder holder = { 0 };
@@ -155,11 +173,8 @@ static void place_lock(const struct parent *p)
 	close(FD_SESSION_LOCK);
 	int lock = lock_take(FD_LOCKS, p->identity.maildrop, p->identity.path_name,
 		p->setup.takeover_seconds, &holder);
-	if (lock < 0 && errno == EWOULDBLOCK) {
-		send_verdict(&(struct verdict){
-			.kind = VERDICT_IN_USE, .held_seconds = holder.held_seconds });
-		exit(EXIT_DONE);
-	}
+	if (lock < 0 && errno == EWOULDBLOCK)
+		refuse_in_use(&p->identity, holder.held_seconds);
 	if (lock < 0)
 		refuse_for(&p->identity, "lock");
 	if (lock != FD_SESSION_LOCK)

@@ -418,6 +418,8 @@ def test_no_keeper_no_handshake():
                     pass
                 c.close()
                 gate.expect_end(c.number, hold.EXIT_DONE)
+                gate.expect_log(r'v1 tls connection=%d source=\S+ listener=pop3s error="\w' %
+                                c.number)
         gate.keeper = None
 
 

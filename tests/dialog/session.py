@@ -396,6 +396,7 @@ def test_in_use():
         first = server.login(path)
         said = server.refused(path)
         assert said.kind == hold.VERDICT_IN_USE and said.held_seconds < 20, said
+        server.parent.expect_log(r'v1 in-use connection=2 account="joe" source=\S+ held=\d+$')
         other = server.login(server.drop(name="other"))
         other.quit()
         first.quit()

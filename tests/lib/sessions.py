@@ -177,7 +177,7 @@ class Server:
     def refused(self, path, kind=hold.MAILDIR, **identity):
         client, verdict = self.begin(path, kind, **identity)
         said = hold.verdict_decode(hold.receive(verdict))
-        client.gone()
+        client.gone(hold.EXIT_IN_USE if said.kind == hold.VERDICT_IN_USE else hold.EXIT_DONE)
         return said
 
     def login(self, path, kind=hold.MAILDIR, early=b"", patience=hold.PATIENCE, **identity):

@@ -2,16 +2,19 @@
 why where it was started, and no line is lost when it ends or its logger dies."""
 
 import contextlib
+import ctypes
+import errno
 import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import threading
 import time
 import unittest
 
-from server import INSIDE, PATIENCE, Server, children, main, message, program_of, run
+from server import INSIDE, PATIENCE, SANITIZED, Server, children, main, message, program_of, run
 
 JOE = "joe@example.org"
 INFO, WARNING, ERROR = 6, 4, 3
@@ -27,6 +30,24 @@ def private_dev():
         open(os.path.join(dev, name), "w").close()
         run("mount", "--bind", f"/dev/{name}", os.path.join(dev, name))
     run("mount", "--move", dev, "/dev")
+
+
+FORBIDDEN = {"seccomp": {"x86_64": 317, "aarch64": 277},
+             "landlock_create_ruleset": {"x86_64": 444, "aarch64": 444}}
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER, PR_SET_NO_NEW_PRIVS = 22, 2, 38
+
+
+def forbid(number):
+    """From here on the system call fails with EPERM (a filter of four instructions)."""
+    program = b"".join(struct.pack("HBBI", *each) for each in (
+        (0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050000 | errno.EPERM),
+        (0x06, 0, 0, 0x7FFF0000)))
+    held = ctypes.create_string_buffer(program)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(
+            PR_SET_SECCOMP, SECCOMP_MODE_FILTER,
+            struct.pack("HP", 4, ctypes.addressof(held)), 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
 
 
 class Syslog:
@@ -119,6 +140,20 @@ class Background(unittest.TestCase):
         self.assertEqual(priority(line), WARNING)
         self.server.write_config("user nobody-of-that-name _postkey\n")
         self.assertRegex(self.start(code=1), "the user nobody-of-that-name does not exist")
+
+    @unittest.skipIf(SANITIZED, "a sanitized build has no seccomp")
+    def test_walls_that_are_forbidden(self):
+        """A unit that refuses seccomp(2) or Landlock: no start, and the line says why."""
+        for name, numbers in FORBIDDEN.items():
+            number = numbers.get(os.uname().machine)
+            if not number:
+                self.skipTest("this machine's numbers of system calls are not known here")
+            done = subprocess.run(
+                [os.path.join(self.server.programs, "posternd"), "-F", "-c",
+                 self.server.config], stdin=subprocess.DEVNULL, capture_output=True,
+                timeout=PATIENCE, check=False, preexec_fn=lambda n=number: forbid(n))
+            self.assertEqual(done.returncode, 1, name)
+            self.assertRegex(done.stderr.decode(), "the unit or the container forbids")
 
     def test_lines_and_priorities(self):
         said = self.start()
