@@ -20,14 +20,15 @@ enum report_kind {
 	REPORT_OFFER = 5,
 	/* from an auth child, before it ends with EXIT_REFUSED: credential */
 	REPORT_REFUSED = 6,
-	/* the answer to KILL when there is no child of that connection */
-	REPORT_UNKNOWN = 7,
+	/* the answer to each KILL: pid, or 0 when there is no child of that connection
+	 */
+	REPORT_OBEYED = 7,
 };
 
 struct report {
 	enum report_kind kind;
 	uint64_t connection;
-	int32_t pid;	     /* STARTED, ENDED */
+	int32_t pid;	     /* STARTED, ENDED, OBEYED */
 	int32_t status;	     /* ENDED */
 	struct span account; /* ACCEPTED; 1 to LOGIN_NAME_MAX octets */
 	uint32_t mechanisms; /* OFFER */
@@ -40,9 +41,9 @@ void report_encode(struct buf *message, const struct report *report);
 int report_decode(struct span message, struct report *report);
 
 /*
- * Master to a warm parent: end the child of this connection with SIGKILL. It is
- * answered: ENDED, or UNKNOWN when there is no such child. What came from above before
- * it is taken first, on the intake too, so after the answer none can begin.
+ * Master to a warm parent: end the child of this connection with SIGKILL. Each is
+ * answered, OBEYED. What came from above before it is taken first, on the intake too,
+ * so after an answer without a pid none can begin.
  */
 void kill_encode(struct buf *message, uint64_t connection);
 int kill_decode(struct span message, uint64_t *connection);

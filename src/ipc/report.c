@@ -5,12 +5,17 @@
 
 #include "ipc/msg.h"
 
+static bool has_pid(enum report_kind kind)
+{
+	return kind == REPORT_STARTED || kind == REPORT_ENDED || kind == REPORT_OBEYED;
+}
+
 void report_encode(struct buf *message, const struct report *report)
 {
 	msg_begin(message, MESSAGE_REPORT);
 	msg_put_u8(message, (uint8_t)report->kind);
 	msg_put_u64(message, report->connection);
-	if (report->kind == REPORT_STARTED || report->kind == REPORT_ENDED)
+	if (has_pid(report->kind))
 		msg_put_u32(message, (uint32_t)report->pid);
 	if (report->kind == REPORT_ENDED)
 		msg_put_u32(message, (uint32_t)report->status);
@@ -26,12 +31,12 @@ int report_decode(struct span message, struct report *report)
 {
 	struct msg_in in = msg_open(message, MESSAGE_REPORT);
 	*report = (struct report){ 0 };
-	report->kind = (enum report_kind)msg_get_u8(&in, REPORT_UNKNOWN);
+	report->kind = (enum report_kind)msg_get_u8(&in, REPORT_OBEYED);
 	report->connection = msg_get_u64(&in);
 	bool general = report->kind == REPORT_READY || report->kind == REPORT_OFFER;
 	if (report->kind == 0 || general != (report->connection == 0))
 		in.bad = true;
-	if (report->kind == REPORT_STARTED || report->kind == REPORT_ENDED)
+	if (has_pid(report->kind))
 		report->pid = (int32_t)msg_get_u32(&in, INT32_MAX);
 	if (report->kind == REPORT_ENDED)
 		report->status = (int32_t)msg_get_u32(&in, INT32_MAX);

@@ -99,13 +99,16 @@ static int give_to_keeper(struct row *row, int control)
 	return 0;
 }
 
-static int send_kill(const struct row *row, int control)
+static int send_kill(struct row *row, enum domain_kind kind, int control)
 {
 	unsigned char storage[MESSAGE_SMALL];
 	struct buf message;
 	buf_fixed(&message, storage, sizeof(storage));
 	kill_encode(&message, row->facts.connection);
-	return fdpass_send(control, buf_span(&message), NULL, 0, MSG_DONTWAIT);
+	if (fdpass_send(control, buf_span(&message), NULL, 0, MSG_DONTWAIT) < 0)
+		return -1;
+	row->questions += kind == DOMAIN_SESSION;
+	return 0;
 }
 
 static int hand_over(struct row *row, struct domain *d)
@@ -148,7 +151,8 @@ static int serve(struct row *row, struct domain *d)
 		return -1;
 	}
 	if ((row->errand[d->kind].work && hand_over(row, d) < 0) ||
-		(row->errand[d->kind].kill && send_kill(row, d->control) < 0)) {
+		(row->errand[d->kind].kill &&
+			send_kill(row, d->kind, d->control) < 0)) {
 		note_failure(row, d);
 		return -1;
 	}

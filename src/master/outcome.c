@@ -277,11 +277,18 @@ static void started(struct row *row, enum domain_kind kind, int32_t pid)
 		row->gate_pid = pid;
 }
 
-/* We asked for the end of a process that is not there. Only of this attempt's question:
- * the answer to an earlier one says nothing. */
-static void unknown(struct row *row, enum domain_kind kind)
+/*
+ * We asked for the end of a process. Where there is none, it is not waited for any
+ * more: if this was the answer to the last question, and the question this attempt's.
+ * An earlier one says nothing of a session that may come since.
+ */
+static void obeyed(struct row *row, enum domain_kind kind, int32_t pid)
 {
-	if (!row->killed && !row->unwanted)
+	if (kind == DOMAIN_SESSION && row->questions)
+		row->questions--;
+	bool last = kind != DOMAIN_SESSION ||
+		    (!row->questions && !row->errand[DOMAIN_SESSION].kill);
+	if (pid || !last || (!row->killed && !row->unwanted))
 		return;
 	if (row->state == ROW_PARTED && kind == DOMAIN_AUTH)
 		outcome_auth(row, SIGKILL);
@@ -317,8 +324,8 @@ void attempt_report(struct domain *d, const struct report *report)
 		row->credential = report->credential;
 	} else if (report->kind == REPORT_ENDED) {
 		process_ended(row, d->kind, report->status);
-	} else if (report->kind == REPORT_UNKNOWN) {
-		unknown(row, d->kind);
+	} else if (report->kind == REPORT_OBEYED) {
+		obeyed(row, d->kind, report->pid);
 	}
 	attempt_settle(row);
 }
@@ -335,6 +342,12 @@ static void lose_part(struct row *row, enum row_part part, int32_t pid)
 		row->parts &= ~(unsigned)part;
 }
 
+static void lose_session(struct row *row)
+{
+	row->questions = 0;
+	lose_part(row, PART_SESSION, row->session_pid);
+}
+
 static void lose(void *context, struct row *row)
 {
 	const struct domain *d = context;
@@ -346,7 +359,7 @@ static void lose(void *context, struct row *row)
 	else if (d->kind == DOMAIN_GATE)
 		lose_part(row, PART_GATE, row->gate_pid);
 	else if (d->kind == DOMAIN_SESSION)
-		lose_part(row, PART_SESSION, row->session_pid);
+		lose_session(row);
 	attempt_settle(row);
 }
 

@@ -76,7 +76,8 @@ struct row {
 	uint32_t claims;	       /* since accept(2) */
 	char *account;		       /* accepted by auth; or NULL */
 	int32_t gate_pid, session_pid; /* 0: it has not begun, as far as reports tell */
-	unsigned orphans; /* parts whose warm parent died: our own children now */
+	unsigned questions; /* KILLs that the session's parent has not answered */
+	unsigned orphans;   /* parts whose warm parent died: our own children now */
 
 	int client, verdict, wire; /* inner ends; -1 when given up */
 	int keeper;		   /* inner end, until it turns readable; or -1 */

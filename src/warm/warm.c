@@ -155,9 +155,9 @@ static void obey_kill(struct warm *w, struct span message)
 	pid_t pid = children_find(&w->children, connection);
 	if (pid > 0)
 		kill(pid, SIGKILL);
-	else
-		loop_tell(w, &(struct report){ .kind = REPORT_UNKNOWN,
-				     .connection = connection });
+	loop_tell(w,
+		&(struct report){
+			.kind = REPORT_OBEYED, .connection = connection, .pid = pid });
 }
 
 static void take_work(struct warm *w, struct span message, int *fds, size_t came)

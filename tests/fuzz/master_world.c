@@ -169,11 +169,14 @@ static void obey_kill(struct parent *p, uint64_t connection)
 	for (int i = 0; i < KIDS; i++) {
 		struct kid *kid = &world.kids[i];
 		if (kid->pid && kid->parent == p && kid->connection == connection) {
+			report(p, &(struct report){ .kind = REPORT_OBEYED,
+					  .connection = connection,
+					  .pid = kid->pid });
 			kid_die(kid, SIGKILL);
 			return;
 		}
 	}
-	report(p, &(struct report){ .kind = REPORT_UNKNOWN, .connection = connection });
+	report(p, &(struct report){ .kind = REPORT_OBEYED, .connection = connection });
 }
 
 static void take(struct parent *p, struct span message, int *fds, size_t n)

@@ -25,7 +25,7 @@ MESSAGE_MAX = 16384
 OPEN, OPENED = 19, 20
 LISTENER_POP3, LISTENER_POP3S = 1, 2
 (REPORT_READY, REPORT_STARTED, REPORT_ENDED, REPORT_ACCEPTED,
- REPORT_OFFER, REPORT_REFUSED, REPORT_UNKNOWN) = range(1, 8)
+ REPORT_OFFER, REPORT_REFUSED, REPORT_OBEYED) = range(1, 8)
 MECHANISMS = ("USER", "APOP", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1",
               "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS",
               "EXTERNAL", "OAUTHBEARER", "XOAUTH2")
@@ -227,7 +227,7 @@ Report = collections.namedtuple(
 def report_decode(message):
     m = In(message, REPORT)
     kind, number = m.u8(), m.u64()
-    pid = m.u32() if kind in (REPORT_STARTED, REPORT_ENDED) else None
+    pid = m.u32() if kind in (REPORT_STARTED, REPORT_ENDED, REPORT_OBEYED) else None
     status = m.u32() if kind == REPORT_ENDED else None
     account = m.octets() if kind == REPORT_ACCEPTED else None
     offered = m.u32() if kind == REPORT_OFFER else None
