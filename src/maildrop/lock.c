@@ -42,7 +42,7 @@ static int open_fifo(int locks, enum maildrop_kind kind, const char *path)
 {
 	char name[MAILDROP_KEY_DIGITS + sizeof(suffix)];
 	struct stat st;
-	maildrop_key(kind, path, name);
+	maildrop_true_key(kind, path, name);
 	memcpy(name + MAILDROP_KEY_DIGITS, suffix, sizeof(suffix));
 	if (make_fifo(locks, name) < 0)
 		return -1;

@@ -7,6 +7,7 @@
 #include "maildrop/state.h"
 
 #include "base/blake2b.h"
+#include "maildrop/truepath.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,26 @@ void maildrop_key(
 	hex_of(hash, sizeof(hash), key);
 }
 
+void maildrop_true_key(
+	enum maildrop_kind kind, const char *path, char key[MAILDROP_KEY_DIGITS + 1])
+{
+	char found[MAILDROP_PATH_MAX + 1];
+
+	truepath_of(path, found);
+	maildrop_key(kind, found, key);
+}
+
+/* What was kept under another path of the same maildrop, when nothing is under this. */
+static void adopt(
+	int states, enum maildrop_kind kind, const char *path, const char *key)
+{
+	char former[MAILDROP_KEY_DIGITS + 1];
+
+	maildrop_key(kind, path, former);
+	if (strcmp(former, key) != 0 && faccessat(states, key, F_OK, 0) < 0)
+		(void)renameat(states, former, states, key);
+}
+
 /* A new directory is the creator's; an old one may be that of a former owner. */
 static int give_to(int dir, uid_t uid, gid_t gid)
 {
@@ -45,7 +66,8 @@ int maildrop_state_open(
 	char key[MAILDROP_KEY_DIGITS + 1];
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
-	maildrop_key(kind, path, key);
+	maildrop_true_key(kind, path, key);
+	adopt(states, kind, path, key);
 	int dir = openat(states, key, flags);
 	if (dir < 0 && errno == ENOENT) {
 		if (mkdirat(states, key, 0700) < 0 && errno != EEXIST)

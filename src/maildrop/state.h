@@ -15,6 +15,10 @@ enum { MAILDROP_KEY_DIGITS = 32 };
 void maildrop_key(
 	enum maildrop_kind kind, const char *path, char key[MAILDROP_KEY_DIGITS + 1]);
 
+/* That of the maildrop's true path (truepath.h). */
+void maildrop_true_key(
+	enum maildrop_kind kind, const char *path, char key[MAILDROP_KEY_DIGITS + 1]);
+
 /*
  * Opens the state directory of a maildrop in the directory states and makes it
  * when there is none: 0700, of the given owner. Follows no link. Called before

@@ -65,8 +65,9 @@ static const char *const files[] = { "_llseek", "access", "clock_nanosleep",
 /* Root's part of a session: its lock, its state directory, becoming the owner. */
 static const char *const owner[] = { "capget", "capset", "fchown", "fchownat",
 	"getresgid", "getresuid", "getgroups", "landlock_add_rule",
-	"landlock_create_ruleset", "landlock_restrict_self", "setgid", "setgroups",
-	"setregid", "setresgid", "setresuid", "setreuid", "setuid", NULL };
+	"landlock_create_ruleset", "landlock_restrict_self", "readlink", "readlinkat",
+	"setgid", "setgroups", "setregid", "setresgid", "setresuid", "setreuid",
+	"setuid", NULL };
 
 static _Noreturn void fail(const char *what, int error)
 {

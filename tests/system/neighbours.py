@@ -353,6 +353,33 @@ class Neighbours(unittest.TestCase):
             self.assertEqual(said.kind, hold.VERDICT_TEMP)
         self.check_login(["two"])
 
+    @unittest.skipUnless(os.path.islink("/var/spool/mail"), "/var/spool/mail is no link")
+    def test_two_paths(self):
+        """One mbox by two paths has one lock, and one state directory."""
+        self.fill(["one"])
+        client = self.login()
+        other = "/var/spool/mail/joe"
+        said = self.server.refused(other, hold.MBOX, uid=self.joe.pw_uid, gid=self.joe.pw_gid)
+        self.assertEqual(said.kind, hold.VERDICT_IN_USE)
+        client.quit()
+        client = self.server.login(other, hold.MBOX, uid=self.joe.pw_uid,
+                                   gid=self.joe.pw_gid)
+        self.addCleanup(client.end.close)
+        client.quit()
+        self.assertEqual(len(os.listdir(self.server.at("states"))), 1)
+
+    def test_a_link_of_the_owners(self):
+        """It does not lead to the lock or the state of a neighbour."""
+        self.fill(["one"])
+        client = self.login()
+        os.symlink("/var/mail", os.path.join(self.home, "mail"))
+        joe = {"uid": self.joe.pw_uid, "gid": self.joe.pw_gid}
+        other = self.server.login(os.path.join(self.home, "mail/joe"), hold.MBOX, **joe)
+        self.addCleanup(other.end.close)
+        self.assertEqual(len(os.listdir(self.server.at("states"))), 2)
+        client.quit()
+        other.quit()
+
     def test_a_dotlock_of_anothers(self):
         """It is waited for; and nothing of the mbox is touched meanwhile."""
         self.fill(["one", "two"])
