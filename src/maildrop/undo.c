@@ -100,23 +100,14 @@ static bool passes(int error)
 	       error == ENFILE;
 }
 
-static int move_there(int place, int dir, const char *name)
-{
-	int result = renameat2(dir, name, place, name, RENAME_NOREPLACE);
-	/* A file system that does not know the flag: there is one commit a second. */
-	if (result < 0 && errno == EINVAL)
-		result = renameat(dir, name, place, name);
-	return result;
-}
-
 int undo_keep(int place, int dir, const char *name)
 {
 	const struct timespec nap = { .tv_nsec = UNDO_NAP_NS };
-	int result = move_there(place, dir, name);
+	int result = renameat(dir, name, place, name);
 	for (int tries = 0; result < 0 && passes(errno) && tries < UNDO_TRIES;
 		tries++) {
 		nanosleep(&nap, NULL);
-		result = move_there(place, dir, name);
+		result = renameat(dir, name, place, name);
 	}
 	return result;
 }

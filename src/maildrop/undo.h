@@ -48,8 +48,9 @@ bool undo_is_tight(int undo);
  * now. A descriptor, or -1 with errno. */
 int undo_place(int undo, int64_t now, bool fresh);
 
-/* Renames the message `name` of the directory dir into that place; never over another
- * one. 0, or -1 with errno. What passes (EINTR, EBUSY ...) is tried again. */
+/* Renames the message `name` of the directory dir into that place, which is its
+ * commit's alone. 0, or -1 with errno. What passes (EINTR, EBUSY ...) is tried again.
+ */
 int undo_keep(int place, int dir, const char *name);
 
 /* Calls each for the messages in undo until it returns other than 0, which is then

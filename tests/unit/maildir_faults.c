@@ -40,15 +40,14 @@ int __wrap_openat(int dir, const char *name, int flags, mode_t mode)
 	return __real_openat(dir, name, flags, mode);
 }
 
-int __real_renameat2(
-	int from, const char *old, int to, const char *new, unsigned flags);
-int __wrap_renameat2(int from, const char *old, int to, const char *new, unsigned flags)
+int __real_renameat(int from, const char *old, int to, const char *new);
+int __wrap_renameat(int from, const char *old, int to, const char *new)
 {
 	if (fault.keep_times && fault.keep_times--) {
 		errno = fault.keep_error;
 		return -1;
 	}
-	return __real_renameat2(from, old, to, new, flags);
+	return __real_renameat(from, old, to, new);
 }
 
 /* The user's quota, in blocks of 1 KB and files: used, soft, hard. */
