@@ -7,6 +7,7 @@
 #include "cli/finding.h"
 #include "cli/kept.h"
 #include "cli/reach.h"
+#include "cli/sense.h"
 
 #include "accounts/edit.h"
 #include "accounts/store.h"
@@ -383,6 +384,7 @@ static int run_check(const struct cli *cli)
 	check_users(&f, config);
 	check_files(&f, config);
 	check_accounts(&f, config);
+	sense_check(&f, config);
 	check_ports(&f, config);
 	check_walls(&f);
 	check_kernel_tls(&f, config);

@@ -95,6 +95,28 @@ static void check_files(struct parse *parse)
 	}
 }
 
+/* Whom a taken-over gate would be, or the keeper, must own nothing. */
+static void check_sources(struct parse *parse)
+{
+	const struct config *config = parse->config;
+	for (size_t i = 0; i < config->sources_n; i++) {
+		const struct source_setup *source = &config->sources[i];
+		parse->line = parse->source_lines[i];
+		if (source->kind != SOURCE_SQLITE)
+			continue;
+		if (source->owner[0] &&
+			(strcmp(source->owner, config->user) == 0 ||
+				strcmp(source->owner, config->keeper_user) == 0))
+			parse_mistake(parse,
+				"%s runs a part of the server and must own no mail; "
+				"name another user as the owner",
+				source->owner);
+		if (strstr(source->template, "%h"))
+			parse_mistake(parse, "%%h: virtual users have no home "
+					     "directory; use %%d and %%n");
+	}
+}
+
 static void check_times(struct parse *parse)
 {
 	struct config *config = parse->config;
@@ -127,6 +149,7 @@ void statements_check(struct parse *parse)
 {
 	check_listeners(parse);
 	check_files(parse);
+	check_sources(parse);
 	check_times(parse);
 	check_numbers(parse);
 	parse->line = 0;

@@ -305,7 +305,8 @@ void generation_reaped(struct generation *g, enum domain_kind kind, int status)
 		hear(d, INT32_MAX);
 	hang_up(d);
 	timer_stop(&g->master->timers, &d->timer);
-	if (!is_expected(g, status))
+	/* In a trial a program that ends has said why. */
+	if (!is_expected(g, status) && !(g->check && WIFEXITED(status)))
 		log_death(d, status);
 	bool at_birth = d->state != DOMAIN_READY || io_now() - d->started < BIRTH_MS;
 	d->deaths = at_birth ? d->deaths + 1 : 0;

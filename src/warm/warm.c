@@ -134,8 +134,12 @@ void warm_begin(const char *program, int last, struct buf *message)
 
 void warm_ready(void)
 {
-	if (loop_report(&(struct report){ .kind = REPORT_READY }) < 0)
-		die(EXIT_TEMPORARY, "the master does not listen");
+	if (loop_report(&(struct report){ .kind = REPORT_READY }) == 0)
+		return;
+	/* It has given up, because of another program; and said so. */
+	if (errno == EPIPE || errno == ECONNRESET)
+		exit(EXIT_TEMPORARY);
+	die(EXIT_TEMPORARY, "the master does not listen");
 }
 
 static bool hear(struct warm *w, int channel);

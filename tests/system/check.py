@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -130,6 +131,25 @@ class Check(unittest.TestCase):
         done = self.check()
         self.assertEqual(done.returncode, 1)
         self.assertIn(b'did you mean "listen"', done.stdout)
+
+    def test_what_hardly_anybody_means(self):
+        """A certificate that ends soon and is for another name; passwords in the clear."""
+        with open(self.server.config, "a", encoding="ascii") as f:
+            f.write("plaintext always\nlimits connections 1000000\n")
+        done = self.server.command("check", check=False).stdout.decode()
+        chain = re.escape(self.server.chain)
+        for said in (rf"warning  {chain}: ends in [12] days?;",
+                     rf"warning  {chain}: is not for mail\.example\.org",
+                     r"warning  plaintext: always", r"warning  listen: loopback addresses only",
+                     r"warning  limits: 1000000 connections"):
+            self.assertRegex(done, said)
+        with open(self.server.chain, "w", encoding="ascii") as f:
+            f.write("none\n")
+        done = self.server.command("check", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"holds no certificate", done.stdout)
+        self.assertNotIn(b"Broken pipe", done.stdout)
+        self.assertNotIn(b"code 111", done.stdout)
 
     def test_changes_nothing(self):
         before = run("find", self.server.directory, "-newer", self.server.config).stdout

@@ -253,6 +253,12 @@ Test(config, mistakes)
 				       "plaintext, limits, timeouts, undo, "
 				       "hostname, user, runtime, "
 				       "state, programs\n" },
+		{ BASE "accounts sqlite:/tmp maildir:/m/%d/%n owner _postern\n",
+			":3: _postern runs a part of the server and must own no mail; "
+			"name another user as the owner\n" },
+		{ BASE "accounts sqlite:/tmp maildir:%h/%u\n",
+			":3: %h: virtual users have no home directory; use %d and "
+			"%n\n" },
 		{ BASE "listen pop3\n",
 			":3: write: listen pop3|pop3s ADDRESS[:PORT]\n" },
 		{ BASE "listen pop *:111\n",
