@@ -241,7 +241,7 @@ static bool is_impossible(int error)
 
 static int make(struct dotlock *lock)
 {
-	struct stat st;
+	struct stat st = { 0 };
 
 	if (write_fresh(lock, &st) < 0)
 		return -1;

@@ -109,7 +109,8 @@ static int fill_new(struct journal *journal, int dir, unsigned logs)
 			return -1;
 		}
 	}
-	return fsync(dir);
+	/* Where directories cannot be flushed there is nothing better to do. */
+	return fsync(dir) == 0 || errno == EINVAL ? 0 : -1;
 }
 
 int journal_create(
