@@ -442,6 +442,7 @@ class Crashes(Case):
         old, since = self.master.parent(program), len(self.master.log)
         crash()
         self.master.expect(r"processes have crashed: all are started anew", since)
+        self.master.expect(r"reloaded", since)
         deadline = time.monotonic() + PATIENCE
         while self.newest(program) == old:
             self.assertLess(time.monotonic(), deadline)
