@@ -70,13 +70,24 @@ static int send_order(int fd, const struct control *control)
 	return -1;
 }
 
+static void tell_absent(const struct cli *cli)
+{
+	struct config *config;
+	if (cli_config(cli, &config))
+		return;
+	cli_error("no server runs with the runtime directory that %s names: nothing "
+		  "listens at %s/%s (if that was removed, SIGHUP to posternd brings it "
+		  "back)",
+		cli->config_path, config->runtime, CONTROL_NAME);
+	free(config);
+}
+
 /* The channel with the order sent; or -1 after a message. */
 static int order(const struct cli *cli, const struct control *control)
 {
 	int fd = reach(cli);
 	if (fd == NO_SERVER)
-		cli_error("no server runs with the runtime directory that %s names",
-			cli->config_path);
+		tell_absent(cli);
 	return fd < 0 ? -1 : send_order(fd, control);
 }
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "master/attempt.h"
 #include "master/master.h"
+#include "master/place.h"
 #include "postern/abi.h"
 #include "postern/control.h"
 
@@ -276,6 +277,21 @@ int control_open(struct master *m, const char *runtime)
 	log_line("%s/%s: %s", runtime, CONTROL_NAME, strerror(errno));
 	io_close(&s->fd);
 	return -1;
+}
+
+void control_restore(struct master *m, const char *runtime)
+{
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 1];
+	int n = snprintf(path, sizeof(path), "%s/%s", runtime, CONTROL_NAME);
+	if (n < 0 || (size_t)n >= sizeof(path) || access(path, F_OK) == 0)
+		return;
+	log_line("%s: it was removed, and is made again", path);
+	int locks = place_open(runtime, "locks");
+	io_close(&locks);
+	if (m->control.fd >= 0)
+		poller_forget(m->poller, &m->control.watch);
+	io_close(&m->control.fd);
+	(void)control_open(m, runtime);
 }
 
 void control_reloaded(struct master *m, bool done)

@@ -32,6 +32,10 @@ struct control_socket {
 /* Makes the socket in the runtime directory and listens. 0, or -1 after a log line. */
 int control_open(struct master *m, const char *runtime);
 
+/* At a reload: what was removed together with its directory is made again, so that
+ * commands find the server. */
+void control_restore(struct master *m, const char *runtime);
+
 /* Tells those who wait what became of the reload. */
 void control_reloaded(struct master *m, bool done);
 

@@ -178,6 +178,7 @@ void master_reload(struct master *m)
 	struct buf errors;
 	buf_init(&errors, 65536);
 	log_info("reading %s", m->config_path);
+	control_restore(m, m->current->config.runtime);
 	notify("RELOADING=1");
 	int result = config ? config_load(config, m->config_path, &errors) : -1;
 	log_lines(&errors);

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -154,6 +155,24 @@ class Background(unittest.TestCase):
                 timeout=PATIENCE, check=False, preexec_fn=lambda n=number: forbid(n))
             self.assertEqual(done.returncode, 1, name)
             self.assertRegex(done.stderr.decode(), "the unit or the container forbids")
+
+    def test_a_removed_runtime_directory(self):
+        """Commands name it, and a SIGHUP brings it back."""
+        self.start()
+        pid = self.pid()
+        self.addCleanup(lambda: os.path.exists(f"/proc/{pid}") and self.stop(pid))
+        run_directory = f"{self.server.directory}/run"
+        shutil.rmtree(run_directory)
+        said = self.server.command("who", check=False)
+        self.assertEqual(said.returncode, 1)
+        self.assertIn(f"{run_directory}/control".encode(), said.stdout)
+        os.kill(pid, signal.SIGHUP)
+        self.syslog.expect("it was removed, and is made again")
+        self.syslog.expect("posternd.*reloaded")
+        port = int(re.search(r"pop3 127.0.0.1:(\d+)", self.syslog.expect("listening on"))[1])
+        self.login(port)
+        self.syslog.expect("v1 logout ")
+        self.assertEqual(self.server.command("who", check=False).returncode, 0)
 
     def test_lines_and_priorities(self):
         said = self.start()
