@@ -26,6 +26,7 @@ enum {
 
 /* FD_KEEPER_CERTIFICATE and FD_KEEPER_KEY hold PEM. */
 struct keeper_setup {
+	unsigned char witness_key[WITNESS_KEY]; /* shared with auth */
 	uint32_t workers; /* processes that sign, 1 to KEEPER_WORKERS_MAX */
 	char certificate_path[SETUP_PATH_MAX + 1]; /* for messages only */
 	char key_path[SETUP_PATH_MAX + 1];	   /* for messages only */
@@ -61,8 +62,9 @@ struct keeper_ticket {
 };
 
 struct keeper_signature {
-	struct span signature;	    /* 1 to KEEPER_SIGNATURE_MAX octets */
-	struct keeper_ticket fresh; /* for a ticket of this connection */
+	struct span signature;		/* 1 to KEEPER_SIGNATURE_MAX octets */
+	struct keeper_ticket fresh;	/* for a ticket of this connection */
+	unsigned char witness[WITNESS]; /* to auth, of the signature and its octets */
 };
 
 void keeper_signature_encode(

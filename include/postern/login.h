@@ -38,7 +38,9 @@ enum login_mechanism {
 	LOGIN_SCRAM_SHA_1_PLUS = 8,
 	LOGIN_SCRAM_SHA_256_PLUS = 9,
 	/* of these the name is what the client asked for; empty: nothing */
-	LOGIN_EXTERNAL = 10,	/* RFC 4422 appendix A: name; a certificate (DER) */
+	/* RFC 4422 appendix A; the secret is the handshake's messages, from ClientHello
+	 * to the client's CertificateVerify, as they crossed */
+	LOGIN_EXTERNAL = 10,
 	LOGIN_OAUTHBEARER = 11, /* RFC 7628: name, the token alone */
 	LOGIN_XOAUTH2 = 12,	/* name, the token alone */
 	LOGIN_MECHANISM_LAST = LOGIN_XOAUTH2,
@@ -66,7 +68,8 @@ struct login {
 	/* of the second and later steps of a mechanism: the state that came with
 	 * VERDICT_MORE, as it came (auth sealed it); else empty */
 	struct span state;
-	/* channel binding data of the TLS connection, for the -PLUS mechanisms */
+	/* channel binding data of the TLS connection, for the -PLUS mechanisms; for
+	 * EXTERNAL the keeper's testimony (witness.h) */
 	struct span binding;
 };
 

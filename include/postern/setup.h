@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "postern/maildrop.h"
+#include "postern/witness.h"
 
 #include <stdint.h>
 
@@ -64,6 +65,7 @@ struct issuer_setup {
 };
 
 struct auth_setup {
+	unsigned char witness_key[WITNESS_KEY]; /* shared with the keeper */
 	char hostname[SETUP_HOSTNAME_MAX + 1];
 	bool root;  /* the server changes users; else PAM and owners are refused */
 	bool check; /* only to see whether it would start: change nothing */

@@ -10,6 +10,7 @@
 
 #include "accounts/password.h"
 #include "auth/names.h"
+#include "auth/proof.h"
 #include "base/die.h"
 
 #include <openssl/evp.h>
@@ -194,10 +195,9 @@ enum source_result decide_authorize_found(
 }
 
 /* The account that an administrator mapped this certificate to: 1; 0; -1, a fault. */
-static int find_certificate(struct auth *auth, struct claim *claim)
+static int find_certificate(struct auth *auth, struct claim *claim, struct span der)
 {
 	unsigned char fingerprint[32];
-	struct span der = claim->login->secret;
 	if (!EVP_Digest(der.p, der.n, fingerprint, NULL, EVP_sha256(), NULL))
 		return -1;
 	for (uint32_t i = 0; i < auth->setup.sources_n; i++) {
@@ -221,11 +221,18 @@ static int find_certificate(struct auth *auth, struct claim *claim)
 static enum source_result decide_external(
 	struct auth *auth, struct claim *claim, struct source **source)
 {
-	int found = find_certificate(auth, claim);
+	struct proof proof;
+	if (proof_read(claim->login->secret, &proof) < 0 ||
+		!proof_is_ours(&proof, auth->setup.witness_key,
+			claim->facts->connection, claim->login->binding))
+		return source_refuse(claim, "proof");
+	int found = find_certificate(auth, claim, proof.certificate);
 	if (found < 0)
 		return RESULT_FAULT;
 	if (found == 0)
 		return source_refuse(claim, "certificate");
+	if (!proof_is_the_owners(&proof))
+		return source_refuse(claim, "proof");
 	struct span wanted = claim->login->name;
 	if (wanted.n && !account_name_is(wanted, claim->name))
 		return source_refuse(claim, "authzid");

@@ -15,7 +15,7 @@
 enum {
 	ANSWER_MS = 30 * 1000,
 	REQUEST_MAX = KEEPER_SIGNED_MAX + 16,
-	ANSWER_MAX = KEEPER_SIGNATURE_MAX + sizeof(struct keeper_ticket) + 32,
+	ANSWER_MAX = KEEPER_SIGNATURE_MAX + 2 * sizeof(struct keeper_ticket) + 64,
 };
 
 /* Sends the request; the answer's octets in storage[ANSWER_MAX], or 0. */
@@ -44,6 +44,7 @@ ssize_t ask_signature(struct told *told, const struct keeper_sign *sign,
 	memcpy(signature, answer.signature.p, answer.signature.n);
 	told->fresh = answer.fresh;
 	told->have_fresh = true;
+	memcpy(told->witness, answer.witness, WITNESS);
 	n = answer.signature.n;
 	explicit_bzero(storage, sizeof(storage));
 	explicit_bzero(&answer, sizeof(answer));

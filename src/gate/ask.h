@@ -15,8 +15,9 @@
 struct told {
 	bool asked; /* about a ticket: once for a connection */
 	bool have_shown, have_fresh;
-	struct keeper_ticket shown; /* by the client: it opens that one */
-	struct keeper_ticket fresh; /* for the one that is given now */
+	struct keeper_ticket shown;	/* by the client: it opens that one */
+	unsigned char witness[WITNESS]; /* to auth, of the signature */
+	struct keeper_ticket fresh;	/* for the one that is given now */
 };
 
 /* The octets of the signature in signature[size]; -1: none came. */

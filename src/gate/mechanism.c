@@ -116,7 +116,6 @@ static enum event scram(struct gate *g, enum login_mechanism m, struct span init
 static enum event external(struct gate *g, enum login_mechanism m, struct span initial)
 {
 	struct sasl_name name;
-	unsigned char certificate[LOGIN_SECRET_MAX];
 	struct login login = { .mechanism = m };
 	enum event event = exchange_first(g, initial, "");
 	if (event != EVENT_STAY)
@@ -128,10 +127,12 @@ static enum event external(struct gate *g, enum login_mechanism m, struct span i
 	if (authzid.n)
 		memcpy(name.octets, authzid.p, authzid.n);
 	login.name = sasl_name_span(&name);
-	login.secret = span_of(certificate,
-		tls_certificate(&g->stream, certificate, sizeof(certificate)));
+	login.secret = transcript_span(&g->stream.transcript);
 	if (login.secret.n == 0)
-		return gate_bad(g, "the client has shown no certificate");
+		return gate_bad(g, g->stream.transcript.too_long
+					   ? "the certificates are too long"
+					   : "the client has shown no certificate");
+	login.binding = span_of(g->stream.witness, sizeof(g->stream.witness));
 	return claim(g, &login);
 }
 

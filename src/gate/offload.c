@@ -52,7 +52,7 @@ static void on_secret(const SSL *ssl, const char *line)
 
 /* Every record is told by its header. New keys begin to count behind ChangeCipherSpec
  * (TLS 1.2) or Finished (TLS 1.3), which is told when its record has been. */
-static void on_message(int written, int version, int type, const void *data, size_t n,
+void offload_hear(int written, int version, int type, const void *data, size_t n,
 	SSL *ssl, void *arg)
 {
 	struct offload *o = arg;
@@ -83,7 +83,7 @@ void offload_begin(struct offload *o, uint32_t kernel, SSL *ssl)
 	if (!kernel)
 		return;
 	SSL_set_app_data(ssl, o);
-	SSL_set_msg_callback(ssl, on_message);
+	SSL_set_msg_callback(ssl, offload_hear);
 	SSL_set_msg_callback_arg(ssl, o);
 }
 

@@ -28,6 +28,11 @@ void offload_prepare(SSL_CTX *ctx);
 /* Before the handshake; ssl must not outlive o. */
 void offload_begin(struct offload *o, uint32_t kernel, SSL *ssl);
 
+/* SSL's message callback, arg being the struct offload: offload_begin() sets it.
+ * Whoever sets another calls this one. */
+void offload_hear(int written, int version, int type, const void *data, size_t n,
+	SSL *ssl, void *arg);
+
 /*
  * Could the kernel go on with this connection now? Not when something was read that
  * nobody has taken yet. True: the socket is prepared; until offload_hand_over() or the

@@ -14,6 +14,8 @@
 
 #include "base/buf.h"
 #include "gate/offload.h"
+#include "gate/transcript.h"
+#include "postern/witness.h"
 
 #include <openssl/ssl.h>
 
@@ -29,6 +31,8 @@ struct stream {
 	bool broken;  /* TLS: nothing more can be sent, not even an alert */
 	bool sealed;  /* TLS: the kernel may go on with it: SSL reads nothing */
 	struct offload offload;
+	struct transcript transcript;	/* of a client that shows a certificate */
+	unsigned char witness[WITNESS]; /* the keeper's, of the same handshake */
 	struct buf in, out;
 	unsigned char in_storage[STREAM_IN_SIZE];
 	unsigned char out_storage[STREAM_OUT_SIZE];

@@ -204,6 +204,25 @@ static int handshake(struct stream *s, int64_t deadline, const char **why)
 	}
 }
 
+static void on_message(int written, int version, int type, const void *data, size_t n,
+	SSL *ssl, void *arg)
+{
+	struct stream *s = arg;
+	if (s->offload.kernel)
+		offload_hear(written, version, type, data, n, ssl, &s->offload);
+	if (type == SSL3_RT_HANDSHAKE)
+		transcript_hear(&s->transcript, written, span_of(data, n));
+}
+
+/* Asks for a certificate, and keeps what auth will want to see of it. */
+static void begin_transcript(struct stream *s)
+{
+	SSL_set_verify(s->ssl, SSL_VERIFY_PEER, NULL);
+	s->transcript.wanted = true;
+	SSL_set_msg_callback(s->ssl, on_message);
+	SSL_set_msg_callback_arg(s->ssl, s);
+}
+
 int tls_accept(const struct tls *tls, struct stream *s, bool ask_certificate,
 	int64_t deadline, const char **why)
 {
@@ -218,20 +237,12 @@ int tls_accept(const struct tls *tls, struct stream *s, bool ask_certificate,
 	s->ssl = ssl;
 	offload_begin(&s->offload, tls->kernel, ssl);
 	if (ask_certificate)
-		SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
+		begin_transcript(s);
 	int result = handshake(s, deadline, why);
+	memcpy(s->witness, tls->told->witness, WITNESS);
 	/* Nothing more will be signed for this connection. */
 	ask_end(tls->told);
 	return result;
-}
-
-size_t tls_certificate(const struct stream *s, unsigned char *out, size_t size)
-{
-	const X509 *shown = s->ssl ? SSL_get0_peer_certificate(s->ssl) : NULL;
-	int n = shown ? i2d_X509(shown, NULL) : -1;
-	if (n <= 0 || (size_t)n > size)
-		return 0;
-	return (size_t)i2d_X509(shown, &out);
 }
 
 const char *tls_name(const struct stream *s)

@@ -31,10 +31,6 @@ int tls_begin(struct tls *tls, struct told *told, const struct gate_setup *setup
 int tls_accept(const struct tls *tls, struct stream *s, bool ask_certificate,
 	int64_t deadline, const char **why);
 
-/* The certificate that the client has shown and has the key of, as DER in out[size].
- * Returns the octets; 0: none, or too long. Nobody has vouched for what it says. */
-size_t tls_certificate(const struct stream *s, unsigned char *out, size_t size);
-
 /* "TLSv1.3"; empty for a plain stream. */
 const char *tls_name(const struct stream *s);
 

@@ -12,6 +12,7 @@ void keeper_setup_encode(struct buf *message, const struct keeper_setup *setup)
 	msg_put_u32(message, setup->workers);
 	msg_put_octets(message, span_str(setup->certificate_path), SETUP_PATH_MAX);
 	msg_put_octets(message, span_str(setup->key_path), SETUP_PATH_MAX);
+	msg_put_octets(message, span_of(setup->witness_key, WITNESS_KEY), WITNESS_KEY);
 }
 
 int keeper_setup_decode(struct span message, struct keeper_setup *setup)
@@ -20,6 +21,7 @@ int keeper_setup_decode(struct span message, struct keeper_setup *setup)
 	setup->workers = msg_get_u32(&in, KEEPER_WORKERS_MAX);
 	msg_get_text(&in, 0, SETUP_PATH_MAX, setup->certificate_path);
 	msg_get_text(&in, 0, SETUP_PATH_MAX, setup->key_path);
+	msg_get_exactly(&in, setup->witness_key, WITNESS_KEY);
 	if (setup->workers == 0)
 		in.bad = true;
 	return msg_done(&in);
@@ -50,17 +52,10 @@ static void put_ticket(struct buf *message, const struct keeper_ticket *ticket)
 		message, span_of(ticket->key, sizeof(ticket->key)), KEEPER_TICKET_KEY);
 }
 
-static void get_exactly(struct msg_in *in, unsigned char *to, size_t n)
-{
-	struct span octets = msg_get_octets(in, n, n);
-	if (octets.n == n)
-		memcpy(to, octets.p, n);
-}
-
 static void get_ticket(struct msg_in *in, struct keeper_ticket *ticket)
 {
-	get_exactly(in, ticket->name, sizeof(ticket->name));
-	get_exactly(in, ticket->key, sizeof(ticket->key));
+	msg_get_exactly(in, ticket->name, sizeof(ticket->name));
+	msg_get_exactly(in, ticket->key, sizeof(ticket->key));
 }
 
 void keeper_signature_encode(
@@ -69,6 +64,7 @@ void keeper_signature_encode(
 	msg_begin(message, MESSAGE_SIGNATURE);
 	msg_put_octets(message, signature->signature, KEEPER_SIGNATURE_MAX);
 	put_ticket(message, &signature->fresh);
+	msg_put_octets(message, span_of(signature->witness, WITNESS), WITNESS);
 	if (signature->signature.n == 0)
 		message->failed = true;
 }
@@ -78,6 +74,7 @@ int keeper_signature_decode(struct span message, struct keeper_signature *signat
 	struct msg_in in = msg_open(message, MESSAGE_SIGNATURE);
 	signature->signature = msg_get_octets(&in, 1, KEEPER_SIGNATURE_MAX);
 	get_ticket(&in, &signature->fresh);
+	msg_get_exactly(&in, signature->witness, WITNESS);
 	return msg_done(&in);
 }
 
@@ -91,7 +88,7 @@ void keeper_open_encode(
 int keeper_open_decode(struct span message, unsigned char name[KEEPER_TICKET_NAME])
 {
 	struct msg_in in = msg_open(message, MESSAGE_OPEN);
-	get_exactly(&in, name, KEEPER_TICKET_NAME);
+	msg_get_exactly(&in, name, KEEPER_TICKET_NAME);
 	return msg_done(&in);
 }
 

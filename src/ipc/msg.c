@@ -124,6 +124,13 @@ struct span msg_get_octets(struct msg_in *in, size_t min, size_t max)
 	return take(in, n);
 }
 
+void msg_get_exactly(struct msg_in *in, unsigned char *to, size_t n)
+{
+	struct span octets = msg_get_octets(in, n, n);
+	if (octets.n == n)
+		memcpy(to, octets.p, n);
+}
+
 void msg_get_text(struct msg_in *in, size_t min, size_t max, char *text)
 {
 	if (span_to_text(msg_get_octets(in, min, max), text, max + 1) < 0)

@@ -36,6 +36,8 @@ uint32_t msg_get_u32(struct msg_in *in, uint32_t max);
 uint64_t msg_get_u64(struct msg_in *in);
 /* min to max octets, borrowed. */
 struct span msg_get_octets(struct msg_in *in, size_t min, size_t max);
+/* n octets into to[n], which is left alone when there are not as many. */
+void msg_get_exactly(struct msg_in *in, unsigned char *to, size_t n);
 /* As octets, without a NUL in them, into text[max + 1] with a NUL behind. */
 void msg_get_text(struct msg_in *in, size_t min, size_t max, char *text);
 

@@ -115,6 +115,7 @@ void auth_setup_encode(struct buf *message, const struct auth_setup *setup)
 	msg_put_u32(message, setup->sources_n);
 	for (uint32_t i = 0; i < setup->sources_n; i++)
 		put_source(message, &setup->sources[i]);
+	msg_put_octets(message, span_of(setup->witness_key, WITNESS_KEY), WITNESS_KEY);
 }
 
 int auth_setup_decode(struct span message, struct auth_setup *setup)
@@ -133,6 +134,7 @@ int auth_setup_decode(struct span message, struct auth_setup *setup)
 	setup->sources_n = msg_get_u32(&in, SETUP_SOURCES_MAX);
 	for (uint32_t i = 0; i < setup->sources_n; i++)
 		get_source(&in, &setup->sources[i]);
+	msg_get_exactly(&in, setup->witness_key, WITNESS_KEY);
 	return msg_done(&in);
 }
 

@@ -75,7 +75,7 @@ static _Noreturn void become_worker(const struct keeper *k, pid_t parent)
 #else
 	(void)parent;
 #endif
-	worker_run(&k->key, &k->tickets);
+	worker_run(&k->key, &k->tickets, k->setup.witness_key);
 }
 
 static void start(struct keeper *k, struct worker *w)

@@ -26,7 +26,7 @@
 enum {
 	WAITING = 8, /* KEEPER_DESCRIPTORS of src/sandbox/keeper.c has room for them */
 	REQUEST_MAX = KEEPER_SIGNED_MAX + 16,
-	ANSWER_MAX = KEEPER_SIGNATURE_MAX + 2 * sizeof(struct keeper_ticket) + 32,
+	ANSWER_MAX = KEEPER_SIGNATURE_MAX + 2 * sizeof(struct keeper_ticket) + 64,
 };
 
 struct channel {
@@ -38,6 +38,7 @@ struct channel {
 struct worker {
 	const struct key *key;
 	const struct tickets *tickets;
+	const unsigned char *witness_key;
 	struct channel waiting[WAITING]; /* the oldest first */
 	size_t waiting_n;
 };
@@ -70,6 +71,8 @@ static bool sign(const struct worker *w, struct channel *c, struct span request)
 	if (n <= 0)
 		return false;
 	answer.signature = span_of(octets, (size_t)n);
+	witness_make(w->witness_key, c->connection, wanted.octets, answer.signature,
+		answer.witness);
 	buf_fixed(&message, storage, sizeof(storage));
 	keeper_signature_encode(&message, &answer);
 	send_answer(c, &message);
@@ -167,9 +170,12 @@ static void look(struct worker *w)
 		take(w, MSG_DONTWAIT);
 }
 
-_Noreturn void worker_run(const struct key *key, const struct tickets *tickets)
+_Noreturn void worker_run(const struct key *key, const struct tickets *tickets,
+	const unsigned char witness_key[WITNESS_KEY])
 {
-	struct worker w = { .key = key, .tickets = tickets };
+	struct worker w = {
+		.key = key, .tickets = tickets, .witness_key = witness_key
+	};
 	if (sandbox_keeper() < 0)
 		die(EXIT_TEMPORARY, "sandbox");
 	for (;;)

@@ -9,6 +9,7 @@
 #include "keeper/tickets.h"
 
 /* In a fresh child: raises its walls, answers until the control channel ends. */
-_Noreturn void worker_run(const struct key *key, const struct tickets *tickets);
+_Noreturn void worker_run(const struct key *key, const struct tickets *tickets,
+	const unsigned char witness_key[WITNESS_KEY]);
 
 #endif

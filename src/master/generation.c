@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -114,7 +115,9 @@ struct generation *generation_new(
 	size_t timers = rows_timers(&master->rows) + DOMAINS;
 	for (const struct generation *old = master->generations; old; old = old->next)
 		timers += DOMAINS;
-	if (!g || timers_reserve(&master->timers, timers) < 0) {
+	if (!g || timers_reserve(&master->timers, timers) < 0 ||
+		getrandom(g->witness_key, sizeof(g->witness_key), 0) !=
+			(ssize_t)sizeof(g->witness_key)) {
 		log_line("a new configuration: %s", strerror(errno));
 		free(g);
 		return NULL;

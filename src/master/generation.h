@@ -33,6 +33,8 @@ struct generation {
 	bool ending;		   /* no more work; its channels are closed */
 	size_t rows;		   /* connections that it serves */
 	unsigned crashes[DOMAINS]; /* of children */
+	/* auth's and the keeper's */
+	unsigned char witness_key[WITNESS_KEY];
 	struct generation *next;
 };
 

@@ -46,6 +46,7 @@ static void encode_auth(struct buf *message, const struct generation *g)
 	memcpy(setup.hostname, g->config.hostname, sizeof(setup.hostname));
 	memcpy(setup.sources, g->config.sources, sizeof(setup.sources));
 	memcpy(setup.issuers, g->config.issuers, sizeof(setup.issuers));
+	memcpy(setup.witness_key, g->witness_key, sizeof(setup.witness_key));
 	auth_setup_encode(message, &setup);
 }
 
@@ -73,6 +74,7 @@ static void encode_keeper(struct buf *message, const struct generation *g)
 	memcpy(setup.certificate_path, g->config.certificate,
 		sizeof(setup.certificate_path));
 	memcpy(setup.key_path, g->config.key, sizeof(setup.key_path));
+	memcpy(setup.witness_key, g->witness_key, sizeof(setup.witness_key));
 	keeper_setup_encode(message, &setup);
 }
 

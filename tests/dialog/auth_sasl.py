@@ -6,11 +6,14 @@ import hmac
 import json
 import os
 import sqlite3
+import ssl
 import subprocess
 import time
 
+import handshake
 import hold
 from auth import CHALLENGE, EVERYTHING, Auth, with_users
+from gates import CERTIFICATES
 from hold import (EXIT_MALFORMED, EXIT_MORE, EXIT_REFUSED, PATH_RELAY, mechanisms)
 
 JOE, SECRET = "joe@example.org", "tanstaaf"
@@ -440,27 +443,69 @@ def test_what_is_offered_follows_the_database(users):
 
 # --- certificates ------------------------------------------------------------------------
 
+VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+
+
 @with_users
 def test_external(users):
-    der = b"0\x82 this stands for a certificate"
-    with sqlite3.connect(users.database) as db:
-        db.execute("INSERT INTO certificate (fingerprint, account, label) "
-                   "SELECT ?, id, 'laptop' FROM account",
-                   (hashlib.sha256(der).digest(),))
-    db.close()
-
-    def claim(name="", certificate=der):
-        return hold.login(name, certificate, "EXTERNAL", PATH_RELAY, "TLSv1.3")
-
+    """What a gate must show: a handshake that the keeper signed for this connection, and
+    the certificate's owner as well."""
+    server, joes = CERTIFICATES.pair("ec"), CERTIFICATES.pair("rsa", "joe")
+    curved, others = CERTIFICATES.pair("p384", "joe"), CERTIFICATES.pair("ec", "eve")
+    for certificate, _ in (joes, curved):
+        users.postern("certificate", "add", JOE, certificate)
     with Auth([users.source()]) as auth:
+        def claim(told, name="", number=None, path=PATH_RELAY):
+            return hold.login(
+                name, b"".join(told), "EXTERNAL", path, "TLSv1.3",
+                binding=handshake.witness(number or auth.number + 1, told))
+
         assert auth.offered & mechanisms("EXTERNAL")
-        assert auth.accepted(claim(), **TLS).account == JOE.encode()
-        assert auth.accepted(claim(JOE), **TLS).account == JOE.encode()
-        auth.refused("authzid", claim("ann@example.org"), **TLS)
-        auth.refused("plaintext", hold.login("", der, "EXTERNAL"), **TLS)
-        auth.refused("certificate", claim(certificate=b"another"), **TLS)
+        for version in VERSIONS:
+            for pair in (joes, curved):
+                told = handshake.messages(server, pair, version)
+                for name in ("", JOE):
+                    assert auth.accepted(claim(told, name), **TLS).account == JOE.encode()
+            auth.refused("authzid", claim(told, "ann@example.org"), **TLS)
+            auth.refused("certificate",
+                         claim(handshake.messages(server, others, version)), **TLS)
+            auth.refused("proof", claim(told, number=9999), **TLS)
+        auth.refused("plaintext", claim(told, path=hold.PATH_DIRECT), **TLS)
         users.postern("user", "disable", JOE)
-        auth.refused("disabled", claim(), **TLS)
+        auth.refused("disabled", claim(told), **TLS)
+
+
+@with_users
+def test_external_made_up(users):
+    """A handshake of which anything was changed, left out or added is none."""
+    server, joes = CERTIFICATES.pair("ec"), CERTIFICATES.pair("ec", "joe")
+    users.postern("certificate", "add", JOE, joes[0])
+    with open(joes[0], encoding="ascii") as pem:
+        der = ssl.PEM_cert_to_DER_cert(pem.read())
+    with Auth([users.source()]) as auth:
+        def refused(octets, witness):
+            auth.refused("(proof|certificate)", hold.login(
+                "", octets, "EXTERNAL", PATH_RELAY, "TLSv1.3", binding=witness), **TLS)
+
+        refused(der, b"")
+        refused(der, bytes(32))
+        for version in VERSIONS:
+            told = handshake.messages(server, joes, version)
+            whole = b"".join(told)
+            for i, message in enumerate(told):
+                bent = list(told)
+                bent[i] = message[:-1] + bytes((message[-1] ^ 1,))
+                refused(b"".join(bent), handshake.witness(auth.number + 1, told))
+                if i not in (0, 1, 3, 5):  # else what the keeper signed has no form
+                    refused(b"".join(bent), handshake.witness(auth.number + 1, bent))
+                refused(b"".join(told[:i] + told[i + 1:]),
+                        handshake.witness(auth.number + 1, told))
+            for n in range(1, len(whole), 37):
+                refused(whole[:n], handshake.witness(auth.number + 1, told))
+            refused(whole + b"\0", handshake.witness(auth.number + 1, told))
+            refused(whole, handshake.witness(auth.number + 1, told)[:-1])
+            auth.accepted(hold.login("", whole, "EXTERNAL", PATH_RELAY, "TLSv1.3",
+                          binding=handshake.witness(auth.number + 1, told)), **TLS)
 
 
 # --- app passwords and limits --------------------------------------------------------------

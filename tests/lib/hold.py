@@ -7,6 +7,7 @@ loopback. A test says what it expects and by when; nothing here sleeps.
 """
 import collections
 import ctypes
+import hashlib
 import os
 import re
 import select
@@ -130,7 +131,7 @@ def gate_setup(hostname="mail.example.org", login_seconds=60, attempts=5,
 
 def keeper_setup(workers=2, certificate_path="", key_path=""):
     return (begin(KEEPER_SETUP) + struct.pack("<I", workers) + octets(certificate_path)
-            + octets(key_path))
+            + octets(key_path) + octets(WITNESS_KEY))
 
 
 def channel(number):
@@ -151,10 +152,24 @@ def ticket(m):
     return got
 
 
+WITNESS_KEY = b"between keeper and auth, no more"
+
+
+def witness(number, octets_signed, signature):
+    """src/ipc/witness.c"""
+    told = WITNESS_KEY.ljust(128, b"\0")
+    for part in (struct.pack("<Q", number), octets_signed, signature):
+        told += struct.pack("<Q", len(part)) + part
+    return hashlib.blake2b(told, digest_size=32).digest()
+
+
+Signed = collections.namedtuple("Signed", "signature ticket witness")
+
+
 def signed(message):
-    """Of a SIGNATURE: the signature, and the ticket that comes with it."""
+    """SIGNATURE: with the ticket and the testimony that come with it."""
     m = In(message, SIGNATURE)
-    got = m.octets(), ticket(m)
+    got = Signed(m.octets(), ticket(m), m.octets())
     m.done()
     return got
 
@@ -195,7 +210,7 @@ def auth_setup(sources, hostname="mail.example.org", root=False, check=False,
             + struct.pack("<II", mechanisms, remember_seconds) + octets(default_domain)
             + octets(strip_domain) + struct.pack("<BII", fold, first_uid, len(issuers))
             + b"".join(issuers)
-            + struct.pack("<I", len(sources)) + b"".join(sources))
+            + struct.pack("<I", len(sources)) + b"".join(sources) + octets(WITNESS_KEY))
 
 
 def session_setup(root=False, idle_seconds=600, bad_commands=10, takeover_seconds=60,
