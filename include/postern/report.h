@@ -23,6 +23,10 @@ enum report_kind {
 	/* the answer to each KILL: pid, or 0 when there is no child of that connection
 	 */
 	REPORT_OBEYED = 7,
+	/* from an auth child, before it ends with EXIT_MORE for a claim that begins an
+	 * exchange: credential */
+	REPORT_BEGUN = 8,
+	REPORT_LAST = REPORT_BEGUN,
 };
 
 struct report {
@@ -33,7 +37,8 @@ struct report {
 	struct span account; /* ACCEPTED; 1 to LOGIN_NAME_MAX octets */
 	uint32_t mechanisms; /* OFFER */
 	/* REFUSED: a keyed hash of name and secret, the key being auth's: it tells
-	 * nothing but whether two refused claims were the same one. */
+	 * nothing but whether two refused claims were the same one. BEGUN: of the name
+	 * alone. */
 	uint64_t credential;
 };
 

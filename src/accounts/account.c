@@ -170,11 +170,14 @@ static int ask_all(struct store *store, struct store_offer *offer)
 		" EXISTS (SELECT 1 FROM account WHERE enabled AND hash IS NOT NULL),"
 		" EXISTS (SELECT 1 FROM account WHERE enabled AND sealed IS NOT NULL),"
 		" NOT EXISTS (SELECT 1 FROM account WHERE enabled AND sealed IS NULL),"
-		" EXISTS (SELECT 1 FROM scram),"
+		" EXISTS (SELECT 1 FROM scram WHERE hash = 1) * 2 +"
+		"  EXISTS (SELECT 1 FROM scram WHERE hash = 2) * 4,"
 		" EXISTS (SELECT 1 FROM certificate),"
 		" EXISTS (SELECT 1 FROM app),"
-		" NOT EXISTS (SELECT 1 FROM account a WHERE enabled AND NOT EXISTS"
-		" (SELECT 1 FROM scram s WHERE s.account = a.id)),"
+		" (NOT EXISTS (SELECT 1 FROM account a WHERE enabled AND NOT EXISTS"
+		"  (SELECT 1 FROM scram s WHERE s.account = a.id AND hash = 1))) * 2 +"
+		" (NOT EXISTS (SELECT 1 FROM account a WHERE enabled AND NOT EXISTS"
+		"  (SELECT 1 FROM scram s WHERE s.account = a.id AND hash = 2))) * 4,"
 		" (SELECT number + 1 FROM generation)");
 	int got = stmt_step(&s);
 	if (got == 1)
@@ -182,10 +185,10 @@ static int ask_all(struct store *store, struct store_offer *offer)
 			.passwords = stmt_int(&s, 0),
 			.sealed = stmt_int(&s, 1),
 			.all_sealed = stmt_int(&s, 2),
-			.scram = stmt_int(&s, 3),
+			.scram = (uint32_t)stmt_int(&s, 3),
 			.certificates = stmt_int(&s, 4),
 			.apps = stmt_int(&s, 5),
-			.all_scram = stmt_int(&s, 6),
+			.all_scram = (uint32_t)stmt_int(&s, 6),
 			.generation = stmt_int(&s, 7),
 		};
 	stmt_close(&s);

@@ -73,36 +73,17 @@ static int replace_hash(
 	return changed < 0 ? -1 : 0;
 }
 
-static int derive_both(struct scram_keys keys[2], struct span password)
-{
-	return scram_derive(&keys[0], SCRAM_SHA_1, password) < 0 ||
-			       scram_derive(&keys[1], SCRAM_SHA_256, password) < 0
-		       ? -1
-		       : 0;
-}
-
-static int replace(struct store *store, const struct account *account, const char *hash,
-	const struct scram_keys keys[2])
-{
-	int result = replace_hash(store, account, hash);
-	for (int i = 0; i < 2 && result == 0 && !account->scram; i++)
-		result = scram_put(store, account->id, &keys[i]);
-	return result;
-}
-
 int store_rehash(
 	struct store *store, const struct account *account, struct span password)
 {
 	char hash[PASSWORD_HASH_MAX + 1];
-	struct scram_keys keys[2];
-	if (password_hash(password, hash) < 0 || derive_both(keys, password) < 0)
+	if (password_hash(password, hash) < 0)
 		return store_fail(store, errno, "a password cannot be hashed");
 	store->waits = false;
 	int result = store_begin(store);
 	if (result == 0)
-		result = store_end(store, replace(store, account, hash, keys));
+		result = store_end(store, replace_hash(store, account, hash));
 	store->waits = true;
 	explicit_bzero(hash, sizeof(hash));
-	explicit_bzero(keys, sizeof(keys));
 	return result;
 }

@@ -78,8 +78,24 @@ static int fake_iterations(
 	return got < 0 ? -1 : 0;
 }
 
+int store_own_domain(struct store *store, char name[ACCOUNT_NAME_MAX + 1])
+{
+	char own[ACCOUNT_NAME_MAX + 1];
+	struct stmt s;
+	stmt_open(&s, store,
+		"SELECT ?1 || '@' || alias_of FROM domain"
+		" WHERE name = ?2 AND enabled AND alias_of IS NOT NULL");
+	stmt_bind_text(&s, account_local(name));
+	stmt_bind_text_or_null(&s, account_domain(name));
+	int got = stmt_step(&s);
+	if (got == 1 && stmt_text(&s, 0, own, sizeof(own)) == 0)
+		memcpy(name, own, sizeof(own));
+	stmt_close(&s);
+	return got < 0 ? -1 : 0;
+}
+
 /* The salt has to look drawn and yet be the same whenever the name comes again. */
-int store_scram_fake(struct store *store, struct span login, enum scram_hash hash,
+int store_scram_fake(struct store *store, struct span name, enum scram_hash hash,
 	struct scram_keys *keys)
 {
 	unsigned char key[32], kind = (unsigned char)hash, drawn[SCRAM_SALT + 8];
@@ -90,7 +106,7 @@ int store_scram_fake(struct store *store, struct span login, enum scram_hash has
 	crypto_generichash_state state;
 	crypto_generichash_init(&state, key, sizeof(key), sizeof(drawn));
 	crypto_generichash_update(&state, &kind, 1);
-	crypto_generichash_update(&state, login.p, login.n);
+	crypto_generichash_update(&state, name.p, name.n);
 	crypto_generichash_final(&state, drawn, sizeof(drawn));
 	explicit_bzero(key, sizeof(key));
 	memcpy(keys->salt, drawn, SCRAM_SALT);

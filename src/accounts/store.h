@@ -139,10 +139,15 @@ int store_find_app(struct store *store, const struct account *account,
 int store_scram(struct store *store, const struct account *account,
 	enum scram_hash hash, struct scram_keys *keys);
 
-/* For a login name without keys: the same salt each time, the iterations of some
- * account, and keys that no proof fits. */
-int store_scram_fake(struct store *store, struct span login, enum scram_hash hash,
+/* For a name without keys: the same salt each time, the iterations of some account, and
+ * keys that no proof fits. Names that would mean one account must come as one name here
+ * (store_own_domain()), as they have one salt when there is one. */
+int store_scram_fake(struct store *store, struct span name, enum scram_hash hash,
 	struct scram_keys *keys);
+
+/* A name at a domain that is another name of a domain becomes the name at that one.
+ * 0, or -1. */
+int store_own_domain(struct store *store, char name[ACCOUNT_NAME_MAX + 1]);
 
 /* What some enabled account could use: for the mechanisms that auth offers. */
 struct store_offer {
@@ -150,8 +155,8 @@ struct store_offer {
 	bool passwords;	    /* some virtual account has a hash */
 	bool sealed;	    /* APOP */
 	bool all_sealed;    /* no enabled account is without */
-	bool scram;
-	bool all_scram;	   /* the same, of SCRAM's keys */
+	/* SCRAM's keys of some and of all, a set of 1 << enum scram_hash each */
+	uint32_t scram, all_scram;
 	bool certificates; /* EXTERNAL */
 	bool apps;
 };
@@ -170,9 +175,8 @@ int store_note_login(struct store *store, const struct account *account,
 
 /*
  * The password was good, but its hash is of another kind or weaker than a new one would
- * be (password_needs_rehash()): hashes it anew, and derives the SCRAM keys if there are
- * none. Only if the hash is still the one in *account. Does not change the stamp; waits
- * for nobody.
+ * be (password_needs_rehash()): hashes it anew. Only if the hash is still the one in
+ * *account. Does not change the stamp; waits for nobody.
  */
 int store_rehash(
 	struct store *store, const struct account *account, struct span password);

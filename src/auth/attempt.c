@@ -158,7 +158,8 @@ static void report_accepted(const struct claim *claim)
 
 /* A mail client that repeats one wrong password is no guesser: the master tells
  * them apart by a hash whose key it does not know. */
-static void report_refused(const struct claim *claim)
+static void report_hash(
+	const struct claim *claim, enum report_kind kind, struct span secret)
 {
 	struct blake2b hash;
 	unsigned char digest[sizeof(uint64_t)];
@@ -166,10 +167,10 @@ static void report_refused(const struct claim *claim)
 	blake2b_init(&hash, sizeof(digest));
 	blake2b_update(&hash, span_of(claim->memory->step_key, STEP_KEY));
 	blake2b_update(&hash, span_of(claim->name, sizeof(claim->name)));
-	blake2b_update(&hash, claim->login->secret);
+	blake2b_update(&hash, secret);
 	blake2b_final(&hash, digest);
 	memcpy(&credential, digest, sizeof(credential));
-	report(&(struct report){ .kind = REPORT_REFUSED,
+	report(&(struct report){ .kind = kind,
 		.connection = claim->facts->connection,
 		.credential = credential });
 }
@@ -220,10 +221,13 @@ static enum exit_code conclude(struct auth *auth, struct claim *claim)
 	/* With RESULT_MORE and a reason it is over, but the client is told why. */
 	if (claim->reason && !claim->logged)
 		log_event("refused", claim, claim->name);
+	/* Before the answer: whoever has one has been counted. */
+	if (result == RESULT_MORE && claim->login->state.n == 0)
+		report_hash(claim, REPORT_BEGUN, span_of("", 0));
 	if (result == RESULT_MORE)
 		send_more(auth, claim);
 	if (result == RESULT_REFUSED)
-		report_refused(claim);
+		report_hash(claim, REPORT_REFUSED, claim->login->secret);
 	return result == RESULT_MORE	? EXIT_MORE
 	       : result == RESULT_FAULT ? EXIT_TEMPORARY
 					: EXIT_REFUSED;

@@ -9,7 +9,9 @@
  * challenge. Runs as root in an auth child; distrusts every message.
  *
  * A name without keys (unknown, a system account) goes through the same exchange
- * with a salt that looks drawn and is always the same, and fails at the proof.
+ * with a salt that looks drawn and is always the same, and fails at the proof. An
+ * exchange that is begun and not finished counts as an attempt: auth reports that it
+ * began, the master what comes of it.
  * Nothing of a proof can be replayed: the server's nonce is ours, and the sealed step
  * belongs to this connection.
  */
@@ -55,19 +57,46 @@ static struct record *record_for(struct auth *auth, const struct answerer *answe
 	return NULL;
 }
 
+/*
+ * The one name that a fake salt is made for. An account has one salt under all of its
+ * names, so whoever asks for two that would mean one account must find one salt,
+ * whether there is an account or not: names at domains with other names, in any case of
+ * letters. (That two names are aliases of one account is told by its keys, and cannot
+ * be hidden without keys for each name.)
+ */
+static int own_name(struct auth *auth, const struct claim *claim,
+	const struct answerer *answerer, char name[ACCOUNT_NAME_MAX + 1])
+{
+	bool virtual = answerer->source &&
+		       answerer->source->setup->kind == SOURCE_SQLITE;
+	const char *known = virtual ? answerer->source->record.account.name
+				    : claim->name;
+	if (account_name(span_str(known), name) < 0)
+		(void)span_to_text(span_str(known), name, ACCOUNT_NAME_MAX + 1);
+	for (uint32_t i = 0; i < auth->setup.sources_n; i++)
+		if (auth->setup.sources[i].kind == SOURCE_SQLITE &&
+			record_own_domain(&auth->sources[i].record,
+				claim->facts->connection, name) < 0)
+			return -1;
+	for (char *c = name; *c; c++)
+		*c = (char)(*c >= 'A' && *c <= 'Z' ? *c | 0x20 : *c);
+	return 0;
+}
+
 static enum source_result find_keys(
 	struct auth *auth, struct claim *claim, struct scram_keys *keys)
 {
+	char name[ACCOUNT_NAME_MAX + 1];
 	struct answerer answerer = decide_find(auth, claim);
-	if (answerer.holds == HOLDS_FAULT)
+	if (answerer.holds == HOLDS_FAULT || own_name(auth, claim, &answerer, name) < 0)
 		return RESULT_FAULT;
 	struct record *record = record_for(auth, &answerer);
 	if (!record)
 		return source_refuse(claim, "mechanism");
-	if (record_scram(record, claim->facts->connection, claim->login->name,
-		    hash_of(claim->login->mechanism), keys) < 0)
-		return RESULT_FAULT;
-	return RESULT_ACCEPTED;
+	return record_scram(record, claim->facts->connection, name,
+		       hash_of(claim->login->mechanism), keys) < 0
+		       ? RESULT_FAULT
+		       : RESULT_ACCEPTED;
 }
 
 /* Is the header what this mechanism and this connection need? RFC 5802 section 6. */

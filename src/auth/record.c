@@ -122,30 +122,32 @@ int record_secret(struct record *record, uint64_t connection, struct secret *sec
 				     "a sealed secret does not open with the key file");
 }
 
-/* Names of one account have one salt; so have fakes. */
-static int fake_keys(struct record *record, struct span login, enum scram_hash hash,
-	struct scram_keys *keys)
-{
-	char name[ACCOUNT_NAME_MAX + 1];
-	bool normal = account_name(login, name) == 0;
-	for (char *c = name; *c; c++)
-		*c = (char)(*c >= 'A' && *c <= 'Z' ? *c | 0x20 : *c);
-	return store_scram_fake(
-		record->store, normal ? span_str(name) : login, hash, keys);
-}
-
-int record_scram(struct record *record, uint64_t connection, struct span login,
-	enum scram_hash hash, struct scram_keys *keys)
+int record_own_domain(
+	struct record *record, uint64_t connection, char name[ACCOUNT_NAME_MAX + 1])
 {
 	if (open_store(record, connection) < 0)
 		return -1;
+	return store_own_domain(record->store, name) < 0 ? fault(record, connection)
+							 : 0;
+}
+
+/* The fake ones are made for every name: no answer comes later for want of keys. */
+int record_scram(struct record *record, uint64_t connection, const char *name,
+	enum scram_hash hash, struct scram_keys *keys)
+{
+	struct scram_keys real;
 	const struct account *account = &record->account;
-	if (account->scram && account->main_password &&
-		store_scram(record->store, account, hash, keys) == 0)
+	if (open_store(record, connection) < 0)
+		return -1;
+	if (store_scram_fake(record->store, span_str(name), hash, keys) < 0)
+		return fault(record, connection);
+	if (store_scram(record->store, account, hash, &real) == 0) {
+		if (account->main_password)
+			*keys = real;
+		scram_wipe(&real);
 		return 0;
-	if (fake_keys(record, login, hash, keys) == 0)
-		return 0;
-	return fault(record, connection);
+	}
+	return errno == ENOENT ? 0 : fault(record, connection);
 }
 
 static void rehash(struct record *record, struct span password)

@@ -39,9 +39,15 @@ bool record_read_only(const struct record *record);
  * app passwords; -1, logged. */
 int record_secret(struct record *record, uint64_t connection, struct secret *secret);
 
-/* Keys of SCRAM, or fake ones for a name without (as above): 0; -1, logged. */
-int record_scram(struct record *record, uint64_t connection, struct span login,
+/* Keys of SCRAM, or fake ones when the account, or nobody, has none. name: the
+ * account's own, or what nobody's name comes to (record_own_domain()). 0; -1, logged.
+ */
+int record_scram(struct record *record, uint64_t connection, const char *name,
 	enum scram_hash hash, struct scram_keys *keys);
+
+/* store_own_domain(): 0; -1, logged. */
+int record_own_domain(
+	struct record *record, uint64_t connection, char name[ACCOUNT_NAME_MAX + 1]);
 
 /* After a good login: when and from where; a new hash where the old one was weak
  * (the password is then needed). Nobody waits for it; faults are logged. */

@@ -118,17 +118,23 @@ static void accepted(struct source *source, struct claim *claim)
 /* --- the warm parent ----------------------------------------------------------------
  */
 
-static const uint32_t scram_set = 1 << LOGIN_SCRAM_SHA_1 | 1 << LOGIN_SCRAM_SHA_256 |
-				  1 << LOGIN_SCRAM_SHA_1_PLUS |
-				  1 << LOGIN_SCRAM_SHA_256_PLUS;
+/* The mechanisms of a set of enum scram_hash. */
+static uint32_t scram_of(uint32_t hashes)
+{
+	uint32_t set = 0;
+	if (hashes >> SCRAM_SHA_1 & 1)
+		set |= 1 << LOGIN_SCRAM_SHA_1 | 1 << LOGIN_SCRAM_SHA_1_PLUS;
+	if (hashes >> SCRAM_SHA_256 & 1)
+		set |= 1 << LOGIN_SCRAM_SHA_256 | 1 << LOGIN_SCRAM_SHA_256_PLUS;
+	return set;
+}
 
 static uint32_t offer_of(const struct store_offer *held)
 {
 	uint32_t set = SOURCE_PASSWORDS;
 	if (held->sealed)
 		set |= 1 << LOGIN_APOP | 1 << LOGIN_CRAM_MD5;
-	if (held->scram)
-		set |= scram_set;
+	set |= scram_of(held->scram);
 	if (held->certificates)
 		set |= 1 << LOGIN_EXTERNAL;
 	return set;
@@ -140,8 +146,8 @@ static uint32_t all_of(const struct store_offer *held)
 	uint32_t set = SOURCE_PASSWORDS;
 	if (held->all_sealed && !held->apps)
 		set |= 1 << LOGIN_CRAM_MD5;
-	if (held->all_scram && !held->apps)
-		set |= scram_set;
+	if (!held->apps)
+		set |= scram_of(held->all_scram);
 	return set;
 }
 

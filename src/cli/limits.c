@@ -139,13 +139,36 @@ int user_seal(struct store *store, const char *name, struct span password,
 	return result < 0 ? cli_error("the secret cannot be sealed") : 0;
 }
 
-int user_credentials(struct store *store, const char *name, struct span password,
-	bool apop, struct credentials *c)
+struct kept user_kept(const struct cli *cli, struct kept as)
 {
-	*c = (struct credentials){ .scram_n = 2 };
-	if (password_hash(password, c->hash) < 0 ||
-		scram_derive(&c->scram[0], SCRAM_SHA_1, password) < 0 ||
-		scram_derive(&c->scram[1], SCRAM_SHA_256, password) < 0)
+	bool sha_1 = cli_flag(cli, "scram-sha-1");
+	bool any = sha_1 || cli_flag(cli, "scram"), none = cli_flag(cli, "no-scram");
+	return (struct kept){
+		.apop = cli_flag(cli, "apop") || (as.apop && !cli_flag(cli, "no-apop")),
+		.scram_sha_1 = any || none ? sha_1 : as.scram_sha_1,
+		.scram_sha_256 = any || (as.scram_sha_256 && !none),
+	};
+}
+
+static int add_scram(
+	struct credentials *c, enum scram_hash hash, struct span password, bool wanted)
+{
+	return wanted ? scram_derive(&c->scram[c->scram_n++], hash, password) : 0;
+}
+
+int user_scram(struct span password, struct kept kept, struct credentials *c)
+{
+	c->scram_n = 0;
+	if (add_scram(c, SCRAM_SHA_1, password, kept.scram_sha_1) < 0)
+		return -1;
+	return add_scram(c, SCRAM_SHA_256, password, kept.scram_sha_256);
+}
+
+int user_credentials(struct store *store, const char *name, struct span password,
+	struct kept kept, struct credentials *c)
+{
+	*c = (struct credentials){ .scram_n = 0 };
+	if (password_hash(password, c->hash) < 0 || user_scram(password, kept, c) < 0)
 		return cli_error("the password cannot be hashed: %s", strerror(errno));
-	return apop ? user_seal(store, name, password, c) : 0;
+	return kept.apop ? user_seal(store, name, password, c) : 0;
 }

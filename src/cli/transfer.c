@@ -146,10 +146,9 @@ static int complete(struct import *import, struct record *r, const struct line *
 	struct credentials *c = &r->credentials;
 	struct span password = secret_span(&r->password);
 	if (r->password.n) {
-		c->scram_n = 2;
 		snprintf(c->hash, sizeof(c->hash), "%s", line->hash);
-		if (scram_derive(&c->scram[0], SCRAM_SHA_1, password) < 0 ||
-			scram_derive(&c->scram[1], SCRAM_SHA_256, password) < 0)
+		if (user_scram(password, user_kept(import->cli, (struct kept){ 0 }),
+			    c) < 0)
 			return -1;
 	}
 	return r->apop.n ? user_seal(import->store, r->account.name,
@@ -301,13 +300,14 @@ const struct cli_command cli_transfer[] = {
 		"are not\n"
 		"part of it. Keep the output as secret as the database.\n\n" DB_HELP,
 		"db=", 0, CLI_OPERANDS_MAX, run_export },
-	{ "user import", "[FILE] [--replace] [--dry-run]",
+	{ "user import", "[FILE] [--replace] [--dry-run] [--scram | --scram-sha-1]",
 		"Add the accounts of such lines, all or none",
 		"  --replace             an account of the same name is replaced\n"
-		"  --dry-run             only say what would happen\n" DB_HELP
+		"  --dry-run             only say what would happen\n" SCRAM_HELP
+			DB_HELP
 		"\"hash\" may be of another server: {SHA512-CRYPT}, {SHA256-CRYPT},\n"
 		"{BLF-CRYPT}, {ARGON2ID}, {SSHA}, {SSHA256}, {SSHA512}, {PLAIN}; see\n"
 		"postern-accounts(5).\n",
-		"db= replace dry-run", 0, 1, run_import },
+		"db= replace dry-run scram scram-sha-1", 0, 1, run_import },
 	{ 0 },
 };

@@ -43,7 +43,7 @@ static int add_credentials(const struct cli *cli, struct store *store, const cha
 	int result = prompt_password(cli, name, &password);
 	if (result == 0)
 		result = user_credentials(store, name, secret_span(&password),
-			cli_flag(cli, "apop"), credentials);
+			user_kept(cli, (struct kept){ 0 }), credentials);
 	secret_wipe(&password);
 	return result;
 }
@@ -107,18 +107,35 @@ static int run_add(const struct cli *cli)
 
 /* --- passwd -------------------------------------------------------------- */
 
+/* 0, or CLI_FAILED with the reason printed. */
+static int kept_now(
+	struct store *store, const struct account *account, struct kept *kept)
+{
+	struct scram_keys keys[2];
+	size_t n;
+	if (edit_scram_get(store, account, keys, &n) < 0)
+		return cli_store_error(store);
+	*kept = (struct kept){ .apop = account->sealed_n };
+	for (size_t i = 0; i < n; i++)
+		*(keys[i].hash == SCRAM_SHA_1 ? &kept->scram_sha_1
+					      : &kept->scram_sha_256) = true;
+	explicit_bzero(keys, sizeof(keys));
+	return 0;
+}
+
 static int change_password(
 	const struct cli *cli, struct store *store, const struct account *account)
 {
 	struct secret password = { 0 };
 	struct credentials credentials;
-	bool apop = cli_flag(cli, "apop") ||
-		    (account->sealed_n && !cli_flag(cli, "no-apop"));
-	int result = prompt_password(cli, account->name, &password);
+	struct kept kept;
+	int result = kept_now(store, account, &kept);
+	if (result == 0)
+		result = prompt_password(cli, account->name, &password);
 	if (result)
 		return result;
-	result = user_credentials(
-		store, account->name, secret_span(&password), apop, &credentials);
+	result = user_credentials(store, account->name, secret_span(&password),
+		user_kept(cli, kept), &credentials);
 	secret_wipe(&password);
 	if (result == 0 && edit_credentials(store, account, &credentials) < 0)
 		result = cli_store_error(store);
@@ -211,7 +228,8 @@ static int run_del(const struct cli *cli)
 
 const struct cli_command cli_user[] = {
 	{ "user add",
-		"NAME [--stdin | --no-password | --system] [--apop]\n   "
+		"NAME [--stdin | --no-password | --system] [--apop]\n    "
+		"[--scram | --scram-sha-1]\n   "
 		" " LIMIT_ARGUMENTS,
 		"Add an account to the database",
 		"  --stdin               the password is the first line of standard "
@@ -221,17 +239,21 @@ const struct cli_command cli_user[] = {
 		"password is\n"
 		"                        the system's\n"
 		"  --apop                also keep the sealed secret that APOP and\n"
-		"                        CRAM-MD5 need\n" LIMIT_HELP DB_HELP
+		"                        CRAM-MD5 need\n" SCRAM_HELP LIMIT_HELP DB_HELP
 		"A missing database is created (0600; its directory 0711).\n",
-		"db= stdin no-password system apop " LIMIT_OPTIONS, 1, 1, run_add },
-	{ "user passwd", "NAME [--stdin] [--apop | --no-apop]",
+		"db= stdin no-password system apop scram scram-sha-1 " LIMIT_OPTIONS, 1,
+		1, run_add },
+	{ "user passwd",
+		"NAME [--stdin] [--apop | --no-apop]\n"
+		"    [--scram | --scram-sha-1 | --no-scram]",
 		"Change an account's password; remembered logins end at once",
 		"  --stdin               the password is the first line of standard "
 		"input\n"
 		"  --apop, --no-apop     with or without the sealed secret of APOP "
 		"and\n"
-		"                        CRAM-MD5 (default: as before)\n" DB_HELP,
-		"db= stdin apop no-apop", 1, 1, run_passwd },
+		"                        CRAM-MD5 (default: as before)\n" SCRAM_HELP
+		"  --no-scram            without them (default: as before)\n" DB_HELP,
+		"db= stdin apop no-apop scram scram-sha-1 no-scram", 1, 1, run_passwd },
 	{ "user set", "NAME " LIMIT_ARGUMENTS, "Change what an account may",
 		LIMIT_HELP DB_HELP, "db= " LIMIT_OPTIONS, 1, 1, run_set },
 	{ "user enable", "NAME", "Let an account log in again", DB_HELP, "db=", 1, 1,

@@ -30,6 +30,11 @@
 	"                        'postern deliver' defers when it is used up:\n"     \
 	"                        500M, 2G; 0: none\n"
 
+#define SCRAM_HELP                                                                    \
+	"  --scram               also keep keys for SCRAM-SHA-256; who steals them\n" \
+	"                        guesses faster than with the hash alone\n"           \
+	"  --scram-sha-1         and for SCRAM-SHA-1, which old clients want\n"
+
 #define DB_HELP "  --db FILE             the database, instead of the configuration's\n"
 
 /* Takes them over into *account. 0, or CLI_MISUSED with the reason printed. */
@@ -44,12 +49,24 @@ int user_expires(const struct cli *cli, int64_t *expires);
 /* The normal form of operand i; 0, or CLI_MISUSED with the reason printed. */
 int user_name(const struct cli *cli, int i, char name[ACCOUNT_NAME_MAX + 1]);
 
+/* What is kept of a password beside its hash. Keys of SCRAM are cheaper to guess with
+ * than the hash is, so nobody has them who does not want them. */
+struct kept {
+	bool apop, scram_sha_1, scram_sha_256;
+};
+
+/* As the options say; as is how it is: of a new account, nothing. */
+struct kept user_kept(const struct cli *cli, struct kept as);
+
 /*
- * All that a password leaves behind: hash, SCRAM keys, with apop the sealed secret
- * (which makes the key file at first need). 0, or CLI_FAILED with the reason printed.
+ * All that a password leaves behind: hash, SCRAM keys, the sealed secret (which makes
+ * the key file at first need). 0, or CLI_FAILED with the reason printed.
  */
 int user_credentials(struct store *store, const char *name, struct span password,
-	bool apop, struct credentials *credentials);
+	struct kept kept, struct credentials *credentials);
+
+/* The keys of SCRAM alone. 0, or -1 with errno. */
+int user_scram(struct span password, struct kept kept, struct credentials *credentials);
 
 /* The sealed secret alone. 0, or CLI_FAILED with the reason printed. */
 int user_seal(struct store *store, const char *name, struct span secret,

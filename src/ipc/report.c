@@ -23,7 +23,7 @@ void report_encode(struct buf *message, const struct report *report)
 		msg_put_octets(message, report->account, LOGIN_NAME_MAX);
 	if (report->kind == REPORT_OFFER)
 		msg_put_u32(message, report->mechanisms);
-	if (report->kind == REPORT_REFUSED)
+	if (report->kind == REPORT_REFUSED || report->kind == REPORT_BEGUN)
 		msg_put_u64(message, report->credential);
 }
 
@@ -31,7 +31,7 @@ int report_decode(struct span message, struct report *report)
 {
 	struct msg_in in = msg_open(message, MESSAGE_REPORT);
 	*report = (struct report){ 0 };
-	report->kind = (enum report_kind)msg_get_u8(&in, REPORT_OBEYED);
+	report->kind = (enum report_kind)msg_get_u8(&in, REPORT_LAST);
 	report->connection = msg_get_u64(&in);
 	bool general = report->kind == REPORT_READY || report->kind == REPORT_OFFER;
 	if (report->kind == 0 || general != (report->connection == 0))
@@ -44,7 +44,7 @@ int report_decode(struct span message, struct report *report)
 		report->account = msg_get_octets(&in, 1, LOGIN_NAME_MAX);
 	if (report->kind == REPORT_OFFER)
 		report->mechanisms = msg_get_u32(&in, LOGIN_MECHANISMS_ALL);
-	if (report->kind == REPORT_REFUSED)
+	if (report->kind == REPORT_REFUSED || report->kind == REPORT_BEGUN)
 		report->credential = msg_get_u64(&in);
 	return msg_done(&in);
 }

@@ -41,4 +41,7 @@ void outcome_ask(struct row *row);
 /* The same when auth could not be given the claim in all the time that it has. */
 void outcome_not_asked(struct row *row);
 
+/* What is open of an exchange of several claims will not be finished. */
+void outcome_unfinished(struct row *row);
+
 #endif

@@ -81,8 +81,18 @@ static int64_t rest_of(int64_t delay, int64_t taken)
 	return delay > 0 ? delay - taken % delay : 0;
 }
 
+/* Left behind for another, or by a client that went: an attempt like any other, so that
+ * to ask is not cheaper than to guess. */
+void outcome_unfinished(struct row *row)
+{
+	if (row->begun)
+		(void)source_refused(row->source, row->begun, io_now());
+	row->begun = 0;
+}
+
 static void refused(struct row *row)
 {
+	row->begun = 0;
 	int64_t delay = source_refused(row->source, row->credential, io_now());
 	row->master->stats.refused++;
 	if (row->state == ROW_BUSY) {
@@ -93,6 +103,7 @@ static void refused(struct row *row)
 
 static void accepted(struct row *row)
 {
+	row->begun = 0;
 	source_accepted(row->source, io_now());
 	row->master->stats.logins++;
 	crowd_leave(row);
@@ -189,6 +200,7 @@ static void auth_failed(struct row *row, int status)
 	log_end(row, DOMAIN_AUTH, status);
 	row->master->stats.failed++;
 	note_crash(row, DOMAIN_AUTH, status);
+	row->begun = 0; /* that it is not finished is our fault */
 	if (exited(status, EXIT_MALFORMED))
 		(void)source_refused(row->source, 0, io_now());
 	bool session = row->parts & PART_SESSION || row->session_ended;
@@ -322,6 +334,9 @@ void attempt_report(struct domain *d, const struct report *report)
 		note_account(row, report->account);
 	} else if (report->kind == REPORT_REFUSED && d->kind == DOMAIN_AUTH) {
 		row->credential = report->credential;
+	} else if (report->kind == REPORT_BEGUN && d->kind == DOMAIN_AUTH) {
+		outcome_unfinished(row);
+		row->begun = report->credential;
 	} else if (report->kind == REPORT_ENDED) {
 		process_ended(row, d->kind, report->status);
 	} else if (report->kind == REPORT_OBEYED) {

@@ -99,6 +99,7 @@ void attempt_chase(struct row *row)
 void attempt_part(struct row *row)
 {
 	struct master *m = row->master;
+	outcome_unfinished(row);
 	poller_forget(m->poller, &row->watch);
 	poller_forget(m->poller, &row->sign);
 	timer_stop(&m->timers, &row->login);

@@ -70,11 +70,12 @@ struct row {
 	bool session_ended; /* told before auth's end was */
 	bool doubt;	    /* OPENING, because auth was killed: a session may come */
 	int session_status;
-	uint64_t credential;	       /* of auth's report of a refusal; or 0 */
-	int64_t asked;		       /* when auth got its claim */
-	bool killed;		       /* it took too long */
-	uint32_t claims;	       /* since accept(2) */
-	char *account;		       /* accepted by auth; or NULL */
+	uint64_t credential; /* of auth's report of a refusal; or 0 */
+	uint64_t begun;	 /* the same, of an exchange that was begun; 0: none is open */
+	int64_t asked;	 /* when auth got its claim */
+	bool killed;	 /* it took too long */
+	uint32_t claims; /* since accept(2) */
+	char *account;	 /* accepted by auth; or NULL */
 	int32_t gate_pid, session_pid; /* 0: it has not begun, as far as reports tell */
 	unsigned questions; /* KILLs that the session's parent has not answered */
 	unsigned orphans;   /* parts whose warm parent died: our own children now */

@@ -29,7 +29,8 @@ class Users:
             conf.write("listen pop3 127.0.0.1:110\n"
                        f"accounts sqlite:{self.database} maildir:/v/%d/%n"
                        + ("  owner mail\n" if os.getuid() == 0 else "\n"))
-        self.postern("user", "add", "joe@example.org", "--stdin", password="tanstaaf")
+        self.postern("user", "add", "joe@example.org", "--stdin", "--scram-sha-1",
+                     password="tanstaaf")
 
     def postern(self, *words, password=None):
         done = subprocess.run(
@@ -190,7 +191,8 @@ def test_names_are_logged_safely(users):
 def test_seen_at_once(users):
     with Auth([users.source()]) as auth:
         auth.accepted(hold.login("joe@example.org", "tanstaaf"))
-        users.postern("user", "passwd", "joe@example.org", "--stdin", password="new")
+        users.postern("user", "passwd", "joe@example.org", "--stdin", "--scram-sha-1",
+                     password="new")
         auth.refused("password", hold.login("joe@example.org", "tanstaaf"))
         auth.accepted(hold.login("joe@example.org", "new"))
         users.postern("user", "del", "joe@example.org")

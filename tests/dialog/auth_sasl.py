@@ -124,7 +124,8 @@ class Scram:
 
 @with_users
 def test_scram(users):
-    users.postern("user", "add", "a,b=c@example.org", "--stdin", password="pen,cil =")
+    users.postern("user", "add", "a,b=c@example.org", "--stdin", "--scram-sha-1",
+                  password="pen,cil =")
     with Auth([users.source()]) as auth:
         for how in ("SCRAM-SHA-1", "SCRAM-SHA-256"):
             assert auth.offered & mechanisms(how, how + "-PLUS")
@@ -146,7 +147,7 @@ def test_scram_unknown_names_look_alike(users):
         for name in (JOE, "jim@example.org", "%n@example.org"):
             one, two = (Scram(auth, name, SECRET).first() for _ in range(2))
             assert one.salt == two.salt and one.nonce != two.nonce
-            assert len(one.salt) == 16 and one.iterations == 4096
+            assert len(one.salt) == 16 and one.iterations == 100000
             salts[name] = one.salt
             if name != JOE:
                 two.refused("password", two.send(two.final(), two.state))
@@ -156,6 +157,35 @@ def test_scram_unknown_names_look_alike(users):
             assert Scram(auth, name.upper(), SECRET).first().salt == salts[name]
         sha1 = Scram(auth, JOE, SECRET, "SCRAM-SHA-1").first()
         assert sha1.salt != salts[JOE]
+        # nor does another name of the domain tell them apart
+        users.postern("domain", "add", "example.org")
+        users.postern("domain", "add", "example.com", "--alias-of", "example.org")
+        for name in (JOE, "jim@example.org"):
+            other = name.replace(".org", ".com")
+            assert Scram(auth, other, SECRET).first().salt == salts[name]
+            assert Scram(auth, other.upper(), SECRET).first().salt == salts[name]
+        # an account without keys looks as one that is not there, under all its names
+        users.postern("user", "add", "eve@example.org", "--stdin", password="x")
+        users.postern("alias", "add", "eve@example.org", "evi@example.org")
+        eve = {Scram(auth, name, "x").first().salt
+               for name in ("eve@example.org", "evi@example.org", "EVE@example.com")}
+        assert len(eve) == 1
+
+
+@with_users
+def test_an_exchange_that_is_begun_is_told(users):
+    """The master counts it as an attempt until it is finished: by name, not by nonce."""
+    with Auth([users.source()]) as auth:
+        told = []
+        for name in (JOE, JOE, "jim@example.org"):
+            ex = Scram(auth, name, SECRET).first()
+            told.append(auth.expect(hold.REPORT_BEGUN, 77).credential)
+        assert told[0] == told[1] != told[2] and 0 not in told
+        ex = Scram(auth, JOE, SECRET).first()
+        auth.expect(hold.REPORT_BEGUN, 77)
+        ex.prove()
+        auth.accepted(ex.send("", ex.proven), number=77, **ex.facts)
+        assert not [r for r in auth.reports if r.kind == hold.REPORT_BEGUN]
 
 
 @with_users
@@ -434,7 +464,7 @@ def test_what_is_offered_follows_the_database(users):
     with Auth([users.source()]) as auth:
         assert not auth.offered & mechanisms("APOP", "CRAM-MD5")
         users.postern("user", "add", "ann@example.org", "--stdin", "--apop",
-                      password="s")
+                      "--scram-sha-1", password="s")
         offered = auth.expect(hold.REPORT_OFFER).mechanisms
         assert offered == auth.offered | mechanisms("APOP")
         users.postern("user", "del", "ann@example.org")

@@ -108,6 +108,23 @@ def test_another_database_in_its_place(users):
 
 
 @with_users
+def test_the_last_of_eight_sources(users):
+    """Each is put to rest behind a claim, the eighth too: its file is looked at anew."""
+    empty = []
+    for i in range(7):
+        path = os.path.join(users.directory, f"empty{i}.db")
+        users.postern("user", "add", "nobody", "--no-password", "--db", path)
+        empty.append(hold.source(hold.SOURCE_SQLITE, path, hold.MAILDIR, "/v/%u"))
+    with Auth([*empty, users.source()]) as auth:
+        first = serve(auth)
+        for suffix in ("", "-wal", "-shm"):
+            os.rename(users.database + suffix, users.database + ".old" + suffix)
+        users.postern("user", "add", JOE, "--stdin", password="another")
+        assert serve(auth, code=EXIT_REFUSED) == first
+        assert serve(auth, hold.login(JOE, "another")) == first
+
+
+@with_users
 def test_nothing_of_a_claim_is_left(users):
     if os.getuid() != 0 or hold.sanitized():
         print("not tested without root (the process is not dumpable) or with sanitizers "

@@ -180,6 +180,21 @@ class Verdicts(Case):
         client.close()
         self.assertGreaterEqual(second - first, 0.4)
 
+    def test_an_exchange_that_is_not_finished_counts(self):
+        """Left behind for another, and by a client that goes: two failures; the next
+        refusal is the third and takes two seconds."""
+        before = self.master.descriptors()
+        client = self.master.client()
+        self.assertEqual(client.ask("LOGIN ann begin"), "+ more")
+        self.assertEqual(client.ask("LOGIN bob begin"), "+ more")
+        client.close()
+        self.master.settle(before)
+        began = time.monotonic()
+        client = self.master.login("bad")
+        self.assertGreater(time.monotonic() - began, 1.8)
+        self.assertEqual(client.reply, "-ERR fail")
+        client.close()
+
     def test_a_hung_decision_serves_others(self):
         hung = self.master.client()
         hung.socket.sendall(b"LOGIN joe hang\r\n")

@@ -173,6 +173,22 @@ static void auth_accept(const struct login *login)
 	exit(EXIT_DONE);
 }
 
+/* The first of several claims: the name is what the exchange is told by. */
+static _Noreturn void auth_more(const struct login *login)
+{
+	struct buf *message = message_new();
+	report_encode(message, &(struct report){ .kind = REPORT_BEGUN,
+				       .connection = facts.connection,
+				       .credential = 1 + login->name.p[0] });
+	send_message(FD_CONTROL, message);
+	message = message_new();
+	verdict_encode(message, &(struct verdict){ .kind = VERDICT_MORE,
+					.text = span_str("challenge"),
+					.state = span_str("state") });
+	send_message(FD_AUTH_VERDICT, message);
+	exit(EXIT_MORE);
+}
+
 static int auth(void *self, const int *fds)
 {
 	struct login login;
@@ -183,6 +199,8 @@ static int auth(void *self, const int *fds)
 		die(EXIT_MALFORMED, "login");
 	if (span_is(login.secret, "bad"))
 		exit(EXIT_REFUSED);
+	if (span_is(login.secret, "begin"))
+		auth_more(&login);
 	if (span_is(login.secret, "temp"))
 		exit(EXIT_TEMPORARY);
 	if (span_is(login.secret, "crash"))

@@ -26,7 +26,7 @@ MESSAGE_MAX = 16384
 OPEN, OPENED = 19, 20
 LISTENER_POP3, LISTENER_POP3S = 1, 2
 (REPORT_READY, REPORT_STARTED, REPORT_ENDED, REPORT_ACCEPTED,
- REPORT_OFFER, REPORT_REFUSED, REPORT_OBEYED) = range(1, 8)
+ REPORT_OFFER, REPORT_REFUSED, REPORT_OBEYED, REPORT_BEGUN) = range(1, 9)
 MECHANISMS = ("USER", "APOP", "PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1",
               "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS",
               "EXTERNAL", "OAUTHBEARER", "XOAUTH2")
@@ -246,7 +246,7 @@ def report_decode(message):
     status = m.u32() if kind == REPORT_ENDED else None
     account = m.octets() if kind == REPORT_ACCEPTED else None
     offered = m.u32() if kind == REPORT_OFFER else None
-    credential = m.u64() if kind == REPORT_REFUSED else None
+    credential = m.u64() if kind in (REPORT_REFUSED, REPORT_BEGUN) else None
     m.done()
     return Report(kind, number, pid, status, account, offered, credential)
 

@@ -22,7 +22,7 @@ def puppet_server(program, puppet, settings=""):
     """A started server with the accounts of alice and bob, and a puppet in it."""
     server = Server(settings="remember off\n" + settings)
     for name in (ALICE, BOB):
-        server.add_user(name, PASSWORD, "--apop")
+        server.add_user(name, PASSWORD, "--apop", "--scram-sha-1")
         server.deliver(name, MAIL)
     return take_over(server, program, puppet).start()
 

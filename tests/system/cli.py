@@ -103,7 +103,7 @@ class Accounts(Command):
         self.assertEqual(account["name"], "joe@example.org")
         self.assertEqual(account["password"], "argon2id")
         self.assertTrue(account["apop"])
-        self.assertTrue(account["scram"])
+        self.assertFalse(account["scram"])
         self.assertEqual(account["status"], "enabled")
         self.assertIsNone(account["last_login"])
 

@@ -18,7 +18,7 @@ def setUpModule():
     issuer = Issuer(server.directory)
     server.settings += issuer.statement
     server.write_config()
-    server.add_user(NAME, PASSWORD, "--apop")
+    server.add_user(NAME, PASSWORD, "--apop", "--scram-sha-1")
     server.deliver(NAME, MAIL)
     certificate, key = make_certificate(server.directory, "client")
     server.command("certificate", "add", NAME, certificate)

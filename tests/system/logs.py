@@ -38,7 +38,7 @@ def setUpModule():
     issuer = Issuer(server.directory)
     server.settings += issuer.statement
     server.write_config()
-    server.add_user(JOE, SECRETS["virtual"], "--apop")
+    server.add_user(JOE, SECRETS["virtual"], "--apop", "--scram-sha-1")
     server.deliver(JOE, [message(1)])
     app = json.loads(server.command("app", "add", JOE, "phone", "--json").stdout)["password"]
     certificate, key = make_certificate(server.directory, "client")

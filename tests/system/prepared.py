@@ -21,7 +21,7 @@ def setUpModule():
     server = Server(settings="mechanisms USER APOP PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 "
                     "SCRAM-SHA-256\nlimits per-source 2000 connections 4000")
     for name, password in ACCOUNTS.values():
-        server.add_user(name, password, "--apop")
+        server.add_user(name, password, "--apop", "--scram-sha-1")
         server.deliver(unicodedata.normalize("NFKC", name).replace("\u00ad", ""), MAIL)
     server.start()
 

@@ -20,7 +20,7 @@ PLUS = ("SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS")
 def setUpModule():
     global server
     server = Server(settings="limits per-source 2000 connections 4000")
-    server.add_user(NAME, PASSWORD)
+    server.add_user(NAME, PASSWORD, "--scram-sha-1")
     server.deliver(NAME, [message(1)])
     server.start()
 

@@ -291,6 +291,32 @@ Test(store, scram_of_unknown_names_beside_imported_ones)
 	cr_expect(seen[0] > 20 && seen[1] > 20, "%zu %zu", seen[0], seen[1]);
 }
 
+/* Whatever name leads to a domain's own account, nobody's name leads to one salt. */
+Test(store, own_domain)
+{
+	const struct domain domains[] = {
+		{ .name = "example.org", .enabled = true },
+		{ .name = "example.com", .alias_of = "example.org", .enabled = true },
+		{ .name = "example.net", .alias_of = "example.org" },
+	};
+	static const char *const names[][2] = {
+		{ "joe@example.com", "joe@example.org" },
+		{ "joe@EXAMPLE.com", "joe@example.org" },
+		{ "joe@example.org", "joe@example.org" },
+		{ "joe@example.net", "joe@example.net" },
+		{ "joe@elsewhere", "joe@elsewhere" },
+		{ "joe", "joe" },
+	};
+	for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++)
+		cr_assert_eq(edit_domain_put(fixture.store, &domains[i]), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char name[ACCOUNT_NAME_MAX + 1];
+		snprintf(name, sizeof(name), "%s", names[i][0]);
+		cr_expect_eq(store_own_domain(fixture.store, name), 0);
+		cr_expect_str_eq(name, names[i][1]);
+	}
+}
+
 Test(store, app_passwords)
 {
 	struct account joe = fixture_account("joe"), eve = fixture_account("eve");
@@ -370,6 +396,77 @@ Test(store, a_note_waits_for_nobody)
 	store_close(login);
 }
 
+/* Somebody else's handle, which neither waits nor is waited for. */
+static sqlite3 *outside(const char *sql)
+{
+	sqlite3 *db;
+	cr_assert_eq(sqlite3_open(fixture.path, &db), SQLITE_OK);
+	cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	return db;
+}
+
+/* An account's note that fails is told, and no other is written in its place. */
+Test(store, a_note_that_fails)
+{
+	struct account joe = fixture_account("joe");
+	struct netaddr home = peer("192.0.2.1");
+	struct app app = { .label = "phone" };
+	unsigned char hash[APP_PASSWORD_HASH] = { 1 };
+	cr_assert_eq(edit_app_add(fixture.store, &joe, &app, hash), 0);
+	sqlite3_close(
+		outside("CREATE TRIGGER no BEFORE UPDATE OF last_login ON account "
+			"BEGIN SELECT RAISE(ABORT, 'no'); END"));
+	cr_expect_eq(store_note_login(fixture.store, &joe, &app, &home, 1000), -1);
+	sqlite3 *db = outside("DROP TRIGGER no");
+	cr_assert_eq(sqlite3_exec(db,
+			     "CREATE TRIGGER no BEFORE UPDATE OF last_used ON app "
+			     "BEGIN SELECT RAISE(ABORT, 'no'); END",
+			     NULL, NULL, NULL),
+		SQLITE_OK);
+	cr_expect_eq(store_note_login(fixture.store, &joe, &app, &home, 1000), -1);
+	cr_expect_eq(found("joe").last_login, 0, "all or nothing");
+	cr_assert_eq(sqlite3_exec(db, "DROP TRIGGER no", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	cr_expect_eq(store_note_login(fixture.store, &joe, &app, &home, 1000), 0);
+	cr_expect_eq(found("joe").last_login, 1000);
+}
+
+/* While another writes for longer than anybody waits, no edit says that it was made. */
+Test(store, edits_of_a_locked_database)
+{
+	struct account joe = fixture_account("joe"), eve = { .kind = ACCOUNT_VIRTUAL };
+	struct account before = found("joe");
+	struct credentials c = credentials("x");
+	struct app app = { .label = "phone" };
+	unsigned char octets[32] = { 1 };
+	struct domain domain = { .name = "example.org" };
+	snprintf(eve.name, sizeof(eve.name), "eve");
+	sqlite3 *db = outside("BEGIN IMMEDIATE");
+	fixture.store->waits = false;
+	struct store *s = fixture.store;
+	const int results[] = {
+		account_touch(s, joe.id),
+		edit_add(s, &eve),
+		edit_update(s, &joe),
+		edit_credentials(s, &joe, &c),
+		edit_app_add(s, &joe, &app, octets),
+		edit_app_remove(s, &joe, span_str("phone")),
+		edit_alias_add(s, &joe, "info"),
+		edit_alias_remove(s, "info"),
+		edit_domain_put(s, &domain),
+		edit_domain_remove(s, "example.org"),
+		edit_certificate_add(s, &joe, octets, "laptop"),
+		edit_certificate_remove(s, &joe, octets),
+		edit_remove(s, &joe),
+	};
+	for (size_t i = 0; i < sizeof(results) / sizeof(results[0]); i++)
+		cr_expect_eq(results[i], -1, "edit %zu", i);
+	cr_expect(strstr(store_fault(s), "another process"), "%s", store_fault(s));
+	sqlite3_close(db);
+	cr_expect_eq(found("joe").stamp, before.stamp);
+	cr_expect_eq(account_touch(s, joe.id), 0);
+}
+
 Test(store, rehash_only_what_was_read)
 {
 	struct account a = fixture_account("joe"), b;
@@ -381,7 +478,7 @@ Test(store, rehash_only_what_was_read)
 	b = found("joe");
 	cr_expect(password_verify(b.hash, span_str("x")));
 	cr_expect_not(password_needs_rehash(b.hash));
-	cr_expect(b.scram);
+	cr_expect_not(b.scram, "nobody wanted keys that are cheaper to guess with");
 	cr_expect_eq(b.stamp, a.stamp);
 	cr_expect_eq(store_rehash(fixture.store, &a, span_str("late")), -1);
 	cr_expect_eq(errno, ENOENT);
@@ -397,11 +494,20 @@ Test(store, offer)
 	struct credentials c = credentials("x");
 	cr_assert_eq(edit_credentials(fixture.store, &a, &c), 0);
 	cr_assert_eq(store_offer(fixture.store, &offer), 0);
-	cr_expect(offer.passwords && offer.sealed && offer.scram && !offer.apps);
+	cr_expect(offer.passwords && offer.sealed && !offer.apps);
+	cr_expect_eq(offer.scram, 1U << SCRAM_SHA_256);
+	cr_expect_eq(offer.all_scram, 1U << SCRAM_SHA_256);
 	cr_expect(offer.all_sealed);
-	fixture_account("eve");
+	struct account eve = fixture_account("eve");
 	cr_assert_eq(store_offer(fixture.store, &offer), 0);
 	cr_expect(offer.sealed && !offer.all_sealed);
+	cr_expect(offer.scram && !offer.all_scram);
+	c.scram[0].hash = SCRAM_SHA_1;
+	c.scram[0].size = 20;
+	cr_assert_eq(edit_credentials(fixture.store, &eve, &c), 0);
+	cr_assert_eq(store_offer(fixture.store, &offer), 0);
+	cr_expect_eq(offer.scram, 1U << SCRAM_SHA_1 | 1U << SCRAM_SHA_256);
+	cr_expect_eq(offer.all_scram, 0);
 }
 
 /* Has the database another generation than when it was last asked? */

@@ -285,6 +285,12 @@ Test(values, password_imported)
 		{ "{MD5}5f4dcc3b5aa765d61d8327deb882cf99", NULL },
 		{ "{SSHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=", NULL }, /* no salt */
 		{ "{SSHA}????", NULL },
+		/* long enough, and broken behind that; whole, and too short */
+		{ "{SSHA}yI6cZwQadOA1e+/f+T+H3eCQQhRzYWx0!", NULL },
+		{ "{SSHA}yI6cZwQadOA1e+/f+T+H3eCQQhRzYWx0 x", NULL },
+		{ "{SSHA}yI6c!", NULL },
+		{ "{SSHA}yI6c", NULL },
+		{ "{SSHA}", NULL },
 		{ "{PLAIN}", NULL },
 		{ "password", NULL },
 		{ "", NULL },

@@ -99,6 +99,9 @@ Test(scram, client_first_has_one_form)
 		"n,a=user,n=user,r=abc",
 		"n,,n=us=2Cer=3D,r=abc",
 		"n,,n=user,r=abc,ext=1",
+		"n,,n=user,r=!",
+		"n,,n=user,r=~",
+		"n,,n=user,r=!~!",
 	};
 	static const char *const bad[] = {
 		"",
@@ -119,6 +122,9 @@ Test(scram, client_first_has_one_form)
 		"n,,n=user,r=",
 		"n,,n=user,r=a\x01z",
 		"n,,n=user,r=a z",
+		"n,,n=user,r= ",
+		"n,,n=user,r=\x7f",
+		"n,,n=user,r=a\x80",
 		"n=user,r=abc",
 	};
 	struct scram_first first;
