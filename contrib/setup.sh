@@ -10,7 +10,7 @@ build_packages='gcc make libc6-dev autoconf automake pkg-config libssl-dev libso
 	libsqlite3-dev libpam0g-dev libseccomp-dev libcrypt-dev openssl ca-certificates'
 # To look at the result with real clients, and to run every test:
 client_packages='curl'
-test_packages='libcriterion-dev spin python3 curl fetchmail mpop getmail6 mutt
+test_packages='libcriterion-dev spin python3 curl fetchmail mpop getmail6 mutt neomutt
 	gsasl sqlite3 iproute2 procps passwd login binutils strace mandoc clang clang-tidy clang-format
 	libclang-rt-dev file postfix alpine s-nail procmail maildrop'
 

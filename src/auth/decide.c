@@ -49,12 +49,15 @@ uint32_t decide_prepare(struct auth *auth)
  * Clients (curl, mpop) take the strongest mechanism that is offered and try nothing
  * else when it fails. So CRAM-MD5 and SCRAM, which no system account's password and no
  * app password can do, are offered when they work for everybody; or when the
- * administrator names them, who knows the clients.
+ * administrator names them, who knows the clients. The -PLUS forms are offered only by
+ * name: mutt and neomutt of Debian 12 take them, cannot bind, and run out of step.
  */
 uint32_t decide_offer(struct auth *auth)
 {
 	const uint32_t by_choice =
 		SOURCE_PASSWORDS | 1 << LOGIN_APOP | 1 << LOGIN_EXTERNAL;
+	const uint32_t by_name =
+		1 << LOGIN_SCRAM_SHA_1_PLUS | 1 << LOGIN_SCRAM_SHA_256_PLUS;
 	uint32_t set = auth->setup.sources_n ? SOURCE_PASSWORDS : 0;
 	uint32_t all = LOGIN_MECHANISMS_ALL;
 	for (uint32_t i = 0; i < auth->setup.sources_n; i++) {
@@ -63,7 +66,7 @@ uint32_t decide_offer(struct auth *auth)
 		all &= of_each;
 	}
 	if (auth->setup.mechanisms == 0)
-		set &= all | by_choice;
+		set &= (all & ~by_name) | by_choice;
 	if (auth->memory.issuers.n)
 		set |= 1 << LOGIN_OAUTHBEARER | 1 << LOGIN_XOAUTH2;
 	return auth->setup.mechanisms ? set & auth->setup.mechanisms : set;

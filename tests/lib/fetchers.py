@@ -3,10 +3,14 @@ returns the octets, or fails the test with what the client said."""
 
 import contextlib
 import os
+import pty
 import pwd
+import select
+import signal
 import tempfile
+import time
 
-from server import run, INSIDE
+from server import run, INSIDE, PATIENCE
 
 
 class Home:
@@ -130,3 +134,38 @@ delete = false
                 break
         assert done.returncode == 0, done.stdout.decode(errors="replace")
         return read(box)
+
+
+def mutt(program, server, user, password, kind="pop3s"):
+    """mutt or neomutt on a terminal of its own: it fetches and is told to leave. It gets
+    what its defaults choose."""
+    with Home() as home:
+        box = home.write("box")
+        rc = home.write("rc", f"""
+set pop_host="{'pops' if kind == 'pop3s' else 'pop'}://localhost:{server.port(kind)}"
+set pop_user="{user}" pop_pass="{password}" pop_delete=no
+set spoolfile="{box}" folder="{home.path}" mbox_type=mbox record=""
+set certificate_file="{server.chain}"
+set quit=yes wait_key=no beep=no
+push "<fetch-mail><sync-mailbox><exit>"
+""")
+        environment = dict(home.environment, TERM="xterm")
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execvpe(program, [program, "-n", "-F", rc], environment)
+        said = b""
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while (left := deadline - time.monotonic()) > 0:
+                if select.select([terminal], [], [], left)[0]:
+                    said += os.read(terminal, 4096)
+        except OSError:  # it has gone, and its terminal with it
+            pass
+        finally:
+            if time.monotonic() >= deadline:
+                os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(terminal)
+        octets = read(box)
+        assert octets, said.decode(errors="replace")
+        return octets

@@ -27,26 +27,40 @@ class Offer(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline, said)
             time.sleep(0.1)
 
-    SCRAM = ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS")
+    SCRAM = ("SCRAM-SHA-1", "SCRAM-SHA-256")
 
     def test_follows_the_accounts(self):
         own = Server()
-        own.add_user("all@example.org", PASSWORD, "--apop")
+        own.add_user("all@example.org", PASSWORD, "--apop", "--scram-sha-1")
         with own:
             self.offered(own, "CRAM-MD5", *self.SCRAM)
-            own.add_user("plain@example.org", PASSWORD)
-            self.offered(own, *self.SCRAM)
+            own.add_user("plain@example.org", PASSWORD, "--scram")
+            self.offered(own, "SCRAM-SHA-256")
             own.command("app", "add", "all@example.org", "phone")
             self.offered(own)
             own.command("app", "del", "all@example.org", "phone")
             own.command("user", "disable", "plain@example.org")
             self.offered(own, "CRAM-MD5", *self.SCRAM)
 
+    def test_by_default(self):
+        """What packaged clients can finish: no keys of SCRAM that nobody asked for, and
+        never a form that must be bound."""
+        own = Server()
+        own.add_user("joe@example.org", PASSWORD)
+        with own:
+            self.offered(own)
+            own.command("user", "passwd", "joe@example.org", "--stdin", "--scram",
+                        input=PASSWORD + "\n")
+            self.offered(own, "SCRAM-SHA-256")
+            own.command("user", "passwd", "joe@example.org", "--stdin", "--no-scram",
+                        input=PASSWORD + "\n")
+            self.offered(own)
+
     def test_system_accounts(self):
         own = Server(accounts=["pam:login mbox:/var/mail/%u"])
         own.accounts.append(f"sqlite:{own.database} maildir:{own.mail}/%d/%n owner _postmail")
         own.write_config()
-        own.add_user("all@example.org", PASSWORD, "--apop")
+        own.add_user("all@example.org", PASSWORD, "--apop", "--scram")
         with own:
             self.offered(own)
             own.settings = "mechanisms USER PLAIN LOGIN SCRAM-SHA-256 CRAM-MD5 EXTERNAL"

@@ -14,7 +14,10 @@ NAME, PASSWORD = "joe@example.org", "pen cil,=\u00e9"
 
 def setUpModule():
     global server, issuer
-    server = Server(settings="client-certificates on\nlimits per-source 2000 connections 4000")
+    server = Server(settings="client-certificates on\n"
+                    "limits per-source 2000 connections 4000\n"
+                    "mechanisms USER APOP PLAIN LOGIN CRAM-MD5 SCRAM-SHA-1 SCRAM-SHA-256 "
+                    "SCRAM-SHA-1-PLUS SCRAM-SHA-256-PLUS EXTERNAL OAUTHBEARER XOAUTH2")
     issuer = Issuer(server.directory)
     server.settings += issuer.statement
     server.write_config()
