@@ -49,10 +49,10 @@ static int fail_file(struct store *store, const char *path)
 
 static void remove_files(const char *path)
 {
-	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal" };
+	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal", ".lock" };
 	char name[STORE_PATH_MAX + 16];
 	int saved = errno;
-	for (int i = 0; i < 4; i++) {
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
 		snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
 		(void)unlink(name);
 	}
@@ -162,7 +162,7 @@ static int put_back(struct store *store, struct store *copy, const char *from)
 {
 	int queue;
 	store_settle(store);
-	if (judge(copy, store, from) < 0 || store_lock_directory(store, &queue) < 0)
+	if (judge(copy, store, from) < 0 || store_lock(store, &queue) < 0)
 		return -1;
 	int rc = copy_pages(store->db, copy->db);
 	io_close(&queue);

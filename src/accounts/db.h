@@ -36,7 +36,7 @@ struct store {
 	bool usable;	/* store_open() has succeeded */
 	bool waits;	/* for other writers, up to deadline */
 	int64_t deadline;
-	/* the directory, locked (see turn.c), or -1: while the handle reads alone,
+	/* the file's lock (see turn.c), or -1: while the handle reads alone,
 	 * during a transaction */
 	int alone, queue;
 	unsigned depth;		/* transactions begun and not ended */
@@ -76,8 +76,8 @@ int store_exec(struct store *store, const char *sql);
 /* SQLite's busy handler: sleeps for a short while, as long as the store waits. */
 int store_busy(void *store, int tries);
 
-/* Locks the database's directory into *fd. 0, or -1. */
-int store_lock_directory(struct store *store, int *fd);
+/* Locks the file beside the database ("FILE.lock") into *fd. 0, or -1. */
+int store_lock(struct store *store, int *fd);
 
 /* A transaction that will write: waits for its turn. Inside of another one: a part
  * of it that can be taken back. 0, or -1. */

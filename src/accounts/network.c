@@ -32,6 +32,19 @@ static bool zero_behind(const struct network *network)
 	return true;
 }
 
+/* A peer's mapped address is IPv4 (facts.h), so a network of such addresses is, too. */
+static void unmap(struct network *network)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	if (network->family != 6 || network->prefix < 8 * sizeof(mapped) ||
+		memcmp(network->octets, mapped, sizeof(mapped)) != 0)
+		return;
+	network->family = 4;
+	network->prefix = (uint8_t)(network->prefix - 8 * sizeof(mapped));
+	memmove(network->octets, network->octets + sizeof(mapped), 4);
+	memset(network->octets + 4, 0, sizeof(network->octets) - 4);
+}
+
 static int parse_loosely(struct network *network, struct span text)
 {
 	*network = (struct network){ 0 };
@@ -48,6 +61,7 @@ static int parse_loosely(struct network *network, struct span text)
 	if (given && num_parse(text, prefix, &prefix) < 0)
 		return -1;
 	network->prefix = (uint8_t)prefix;
+	unmap(network);
 	return 0;
 }
 

@@ -249,8 +249,7 @@ static int open_alone(struct store *store)
 	sqlite3_close(store->db);
 	store->db = NULL;
 	/* Before whatever else looks into the file: that would want the index. */
-	if (store_lock_directory(store, &store->alone) < 0 ||
-		open_db(store, true) < 0 ||
+	if (store_lock(store, &store->alone) < 0 || open_db(store, true) < 0 ||
 		store_exec(store, "PRAGMA locking_mode = EXCLUSIVE") < 0 ||
 		set_up(store) < 0)
 		return -1;

@@ -15,6 +15,7 @@
 #include <libgen.h>
 #include <sodium.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum { DOOR_PAUSE_MS = 10 };
@@ -37,18 +38,34 @@ int store_busy(void *arg, int tries)
 	return 1;
 }
 
-/*
- * Locks the database's directory: a second door in front of SQLite's locks, for a
- * crowd. Not the file itself, since to close another descriptor of it would drop
- * SQLite's own locks. Trying it costs next to nothing, so that those who wait leave the
- * processor to the one who is through.
- */
-int store_lock_directory(struct store *store, int *fd)
+/* Of the file that is locked in the database's place, made when it is missing: 0600, so
+ * that nobody else can hold a lock on it. On a full disk, where one reader at a time
+ * must do, the directory stands in for it. */
+static int open_door(struct store *store)
 {
-	char path[STORE_PATH_MAX + 1];
+	char path[STORE_PATH_MAX + 8];
+	struct stat st;
+	snprintf(path, sizeof(path), "%s.lock", store->path);
+	int fd = open(
+		path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+	if (fd < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EROFS)) {
+		snprintf(path, sizeof(path), "%s", store->path);
+		fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	} else if (fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & 077)) {
+		(void)fchmod(fd, 0600);
+	}
+	return fd;
+}
+
+/*
+ * A second door in front of SQLite's locks, for a crowd. Not the file itself, since to
+ * close another descriptor of it would drop SQLite's own locks. Trying it costs next to
+ * nothing, so that those who wait leave the processor to the one who is through.
+ */
+int store_lock(struct store *store, int *fd)
+{
 	int64_t deadline = io_now() + STORE_WAIT_MS;
-	snprintf(path, sizeof(path), "%s", store->path);
-	*fd = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	*fd = open_door(store);
 	if (*fd < 0)
 		return store_fail(store, errno, strerror(errno));
 	while (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
@@ -84,7 +101,7 @@ static int begin_patiently(struct store *store, const char *sql)
 int store_begin(struct store *store)
 {
 	bool queued = store->waits && store->depth == 0;
-	if (queued && store_lock_directory(store, &store->queue) < 0)
+	if (queued && store_lock(store, &store->queue) < 0)
 		return -1;
 	if (begin_patiently(
 		    store, store->depth ? "SAVEPOINT edit" : "BEGIN IMMEDIATE") < 0) {

@@ -50,6 +50,10 @@ static int answer(const struct pam_message *message, struct pam_response *respon
 {
 	switch (message->msg_style) {
 	case PAM_PROMPT_ECHO_OFF:
+		/* Nobody has a password here (a token, an app password): to say an
+		 * empty one would be an answer. */
+		if (talk->password.n == 0)
+			return -1;
 		response->resp =
 			strndup((const char *)talk->password.p, talk->password.n);
 		talk->asked++;

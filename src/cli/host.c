@@ -213,13 +213,13 @@ static void check_accounts(struct findings *f, const struct config *config)
 
 /* --- ports ----------------------------------------------------------------------- */
 
-/* The process that holds the lock of the pid file, or 0. */
+/* The process that holds the server's lock, or 0. */
 static pid_t running(const struct config *config)
 {
 	char path[SETUP_PATH_MAX + 32];
 	/* Theirs is a write lock; ours is only asked about. */
 	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
-	snprintf(path, sizeof(path), "%s/posternd.pid", config->runtime);
+	snprintf(path, sizeof(path), "%s/locks/server.lock", config->runtime);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return 0;

@@ -66,6 +66,12 @@ static void put_octet(FILE *out, unsigned char c)
 		fputc(c, out);
 }
 
+/* C1, which some terminals obey: U+0080 to U+009F are C2 80 to C2 9F. */
+static bool is_control(struct span c)
+{
+	return c.n == 2 && c.p[0] == 0xc2 && c.p[1] < 0xa0;
+}
+
 static void string(FILE *out, struct span s)
 {
 	fputc('"', out);
@@ -75,6 +81,8 @@ static void string(FILE *out, struct span s)
 			fputs("\\ufffd", out);
 		else if (n == 1)
 			put_octet(out, s.p[0]);
+		else if (is_control(span_head(s, n)))
+			fprintf(out, "\\u%04x", s.p[1]);
 		else
 			fwrite(s.p, 1, n, out);
 		s = span_tail(s, n ? n : 1);

@@ -7,6 +7,7 @@
  */
 #include "base/span.h"
 #include "cli/cli.h"
+#include "cli/text.h"
 #include "config/suggest.h"
 
 #include <getopt.h>
@@ -27,6 +28,8 @@ static const struct cli_command *const tables[] = {
 };
 
 enum { TABLES = sizeof(tables) / sizeof(tables[0]) };
+
+enum { MESSAGE_TEXT_MAX = 8192 };
 
 /* --- what the commands use ----------------------------------------------- */
 
@@ -54,7 +57,10 @@ static void say(const char *command, const char *format, va_list args)
 {
 	fflush(stdout);
 	fprintf(stderr, "postern%s%s: ", command ? " " : "", command ? command : "");
-	vfprintf(stderr, format, args);
+	/* Whose names stand in it does not matter: no terminal obeys them. */
+	char text[MESSAGE_TEXT_MAX];
+	vsnprintf(text, sizeof(text), format, args);
+	text_print(stderr, text, 0);
 	fputc('\n', stderr);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "cli/text.h"
 
+#include "accounts/name.h"
 #include "base/num.h"
 
 #include <errno.h>
@@ -118,12 +119,29 @@ int text_owner(const char *name, uint32_t *uid, uint32_t *gid, const char **why)
 	return 0;
 }
 
+/* Octets of the character at the front of s that a terminal shows and does not obey; 0:
+ * a control character (of C0, or C1, which is C2 80 to C2 9F), or no UTF-8. */
+static size_t shown(struct span s)
+{
+	if (s.p[0] < 0x20 || s.p[0] == 0x7f ||
+		(s.p[0] == 0xc2 && s.n > 1 && s.p[1] < 0xa0))
+		return 0;
+	for (size_t n = 1; n <= 4 && n <= s.n; n++)
+		if (utf8_valid(span_head(s, n)))
+			return n;
+	return 0;
+}
+
 void text_print(FILE *out, const char *value, int width)
 {
 	int n = 0;
-	for (; *value; value++, n++) {
-		unsigned char c = (unsigned char)*value;
-		fputc(c < 0x20 || c == 0x7f ? '?' : c, out);
+	for (struct span rest = span_str(value); rest.n; n++) {
+		size_t size = shown(rest);
+		if (size)
+			fwrite(rest.p, 1, size, out);
+		else
+			fputc('?', out);
+		rest = span_tail(rest, size ? size : 1);
 	}
 	for (; n < width; n++)
 		fputc(' ', out);

@@ -204,8 +204,10 @@ static int purge_here(const char *path, int state, int64_t before)
 	else if (purged.left == 0 && state >= 0)
 		unlinkat(state, UNDO_NOTE, 0);
 	io_close(&undo);
-	if (purged.freed)
-		printf("%s: %zu freed, %zu kept\n", path, purged.freed, purged.left);
+	if (purged.freed) {
+		text_print(stdout, path, 0);
+		printf(": %zu freed, %zu kept\n", purged.freed, purged.left);
+	}
 	int flushed = cli_flush();
 	return result < 0 ? CLI_FAILED : flushed;
 }

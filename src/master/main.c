@@ -219,15 +219,15 @@ static int serve(struct master *m, const struct config *config, bool foreground)
 	struct daemon daemon = { .master = m, .config = config, .parent = -1 };
 	if (!foreground && (daemon.parent = go_to_background()) < 0)
 		die(EXIT_REFUSED, "cannot become a daemon");
-	int pid_file = place_lock_pid(config->runtime);
-	if (pid_file < 0)
+	int lock = place_lock_pid(config->runtime);
+	if (lock < 0)
 		return 1;
 	int starter = foreground ? -1 : fcntl(daemon.parent, F_DUPFD_CLOEXEC, 3);
 	if (null_standard() < 0 ||
 		logger_start(m->logger, config, foreground, starter) < 0)
 		die(EXIT_REFUSED, "start");
 	int code = master_serve(m, config, became_ready, &daemon);
-	place_unlock_pid(pid_file);
+	place_unlock_pid(lock, config->runtime);
 	io_close(&daemon.parent);
 	return code;
 }

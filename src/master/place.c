@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char pid_name[] = "posternd.pid";
+static const char pid_name[] = "posternd.pid", lock_name[] = "server.lock";
 
 static int make_parents(const char *path)
 {
@@ -88,42 +88,52 @@ static int lock_file(int fd)
 	return -1;
 }
 
-static int write_pid(int fd)
+/* pid 0: empties the file. */
+static int write_pid(int locks, pid_t pid)
 {
 	char text[32];
-	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) < 0 || io_pwrite_all(fd, text, (size_t)n, 0) < 0) {
-		log_line("%s: %s", pid_name, strerror(errno));
-		return -1;
-	}
-	return 0;
-}
-
-int place_lock_pid(const char *path)
-{
-	/* Makes the directory as it should be. */
-	int locks = place_open(path, "locks");
-	if (locks < 0)
-		return -1;
+	int n = snprintf(text, sizeof(text), "%ld\n", (long)pid);
 	int directory = openat(locks, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd = directory < 0
 			 ? -1
 			 : openat(directory, pid_name,
 				   O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0)
-		log_line("%s/%s: %s", path, pid_name, strerror(errno));
-	io_close(&locks);
-	io_close(&directory);
-	if (fd >= 0 && lock_file(fd) == 0 && write_pid(fd) == 0)
-		return fd;
+	int result = fd < 0 ? -1 : ftruncate(fd, 0);
+	if (result == 0 && pid)
+		result = io_pwrite_all(fd, text, (size_t)n, 0);
+	if (result < 0)
+		log_line("%s: %s", pid_name, strerror(errno));
 	io_close(&fd);
-	return -1;
+	io_close(&directory);
+	return result;
 }
 
-void place_unlock_pid(int fd)
+/* The pid file is for all to read, and who may read a file may hold a lock on it: what
+ * is locked lies where nobody else gets. */
+int place_lock_pid(const char *path)
 {
-	/* Emptied, not removed: who opened it meanwhile would lock a file that the
-	 * next one does not see. */
-	(void)!ftruncate(fd, 0);
+	int locks = place_open(path, "locks");
+	if (locks < 0)
+		return -1;
+	int fd = openat(
+		locks, lock_name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		log_line("%s/locks/%s: %s", path, lock_name, strerror(errno));
+	int result = fd < 0 ? -1 : lock_file(fd);
+	if (result == 0)
+		result = write_pid(locks, getpid());
+	io_close(&locks);
+	if (result < 0)
+		io_close(&fd);
+	return fd;
+}
+
+void place_unlock_pid(int fd, const char *path)
+{
+	/* Emptied before the next one can write to it. */
+	int locks = place_open(path, "locks");
+	if (locks >= 0)
+		(void)write_pid(locks, 0);
+	io_close(&locks);
 	close(fd);
 }

@@ -14,13 +14,13 @@
 int place_open(const char *path, const char *name);
 
 /*
- * Takes the lock of the pid file in directory path and writes our pid there.
- * Returns its descriptor, to be kept; or -1 after a log line that names the process
- * which runs already.
+ * Takes the server's lock (locks/server.lock in directory path) and writes our pid into
+ * the pid file. Returns the lock's descriptor, to be kept; or -1 after a log line that
+ * names the process which runs already.
  */
 int place_lock_pid(const char *path);
 
-/* Empties the file and lets the lock go. */
-void place_unlock_pid(int fd);
+/* Empties the pid file and lets the lock go. */
+void place_unlock_pid(int fd, const char *path);
 
 #endif

@@ -640,6 +640,23 @@ def pam_and_tokens():
             explained(auth, "token-domain", issuer.token())
 
 
+def pam_no_password_is_not_an_empty_one():
+    """What asks for a password of somebody who came with none is not answered."""
+    record = os.path.join(os.environ[INSIDE], "asked")
+    path = os.path.join(os.path.abspath(hold.BUILD), "tests/dialog/pam_test.so")
+    service("asks", module("password=x").split("\n")[0]
+            + f"\naccount required {path} ask record={record}\n")
+    with hold.Directory() as directory:
+        users = Users(directory)
+        app = json.loads(users.postern("app", "add", "joe", "phone", "--json"))["password"]
+        with Auth([pam_source("asks"), users.source("mail")], root=True) as auth:
+            for secret, said in ((app, "unanswered"), ("x", "answered")):
+                auth.accepted(hold.login("joe", secret))
+                with open(record, encoding="ascii") as f:
+                    assert [line.split()[0] for line in f] == ["account", said]
+                os.unlink(record)
+
+
 def pam_with_a_record():
     """App passwords, limits and another name of a system account."""
     record = os.path.join(os.environ[INSIDE], "counted")
@@ -832,6 +849,7 @@ if __name__ == "__main__":
         furnish()
         hold.run([pam_unix, pam_home, pam_talk, pam_delay,
                   pam_blocked_module_blocks_nobody_else, pam_and_virtual, pam_and_tokens,
+                  pam_no_password_is_not_an_empty_one,
                   pam_with_a_record, pam_maildrop_of_its_own, pam_names, pam_first_uid,
                   pam_remembered_until_the_password_changes,
                   pam_processes, pam_session])

@@ -4,6 +4,7 @@ Each case says what the master must do when its children do this or that; nothin
 sleeps, and no port is fixed.
 
     POSTERN_LONG=1   auth's deadline, too, which is a minute and a half"""
+import fcntl
 import json
 import os
 import re
@@ -669,6 +670,20 @@ class Control(Case):
         done = self.postern("stop")
         self.assertEqual(done.returncode, 1)
         self.assertIn("no server runs", done.stderr)
+
+    def test_a_lock_that_others_can_have(self):
+        """Whoever may read the pid file may lock it; that must keep no server."""
+        run = os.path.join(self.master.directory, "run")
+        self.master.stop()
+        self.master.log = ""
+        with open(os.path.join(run, "posternd.pid"), "rb") as pid:
+            fcntl.lockf(pid, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(pid, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            self.master.start()
+            self.assertEqual(self.master.login().reply, "+OK ready")
+        self.assertEqual(os.stat(os.path.join(run, "locks")).st_mode & 0o777, 0o700)
+        lock = os.path.join(run, "locks", "server.lock")
+        self.assertEqual(os.stat(lock).st_mode & 0o777, 0o600)
 
     def test_nobody_else(self):
         path = os.path.join(self.master.directory, "run", "control")

@@ -100,6 +100,14 @@ int pam_sm_acct_mgmt(pam_handle_t *pam, int flags, int argc, const char **argv)
 {
 	(void)flags;
 	begin(pam, argc, argv, "account");
+	/* Asks, and would take an empty answer for one. */
+	if (value(argc, argv, "ask")) {
+		char *answer = NULL;
+		int asked = pam_prompt(pam, PAM_PROMPT_ECHO_OFF, &answer, "Password: ");
+		record(pam, value(argc, argv, "record="),
+			asked == PAM_SUCCESS ? "answered" : "unanswered");
+		free(answer);
+	}
 	return value(argc, argv, "fault") ? PAM_AUTHINFO_UNAVAIL : PAM_SUCCESS;
 }
 

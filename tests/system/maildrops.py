@@ -279,6 +279,22 @@ class Maildrops(unittest.TestCase):
         self.assertEqual(client.uidl()[1], before)
         client.quit()
 
+    def test_no_terminal_obeys_a_subject(self):
+        """C0, DEL, C1 as octets and as UTF-8: shown as marks, in JSON escaped."""
+        subject = "a\x1b]0;x\x07b\x7fc\x9bd\u009b31me\u00e9".encode("utf-8", "replace")
+        self.deliver(JOE, b"From: x\nSubject: " + subject + b"\xff\n\nx\n")
+        client = self.login()
+        client.dele(1)
+        client.quit()
+        for options in ((), ("--json",)):
+            said = self.server.command("undelete", JOE, "--list", *options).stdout
+            for octets in (b"\x1b", b"\x07", b"\x7f", b"\xc2\x9b", b"\xff"):
+                self.assertNotIn(octets, said)
+            self.assertIn("\u00e9".encode(), said)
+        done = self.server.command("user", "show", "x\x1b[31m\u009b", check=False)
+        self.assertNotIn(b"\x1b", done.stdout)
+        self.assertNotIn(b"\xc2\x9b", done.stdout)
+
     def test_purge(self):
         for i in range(3):
             self.deliver(JOE, message(i))

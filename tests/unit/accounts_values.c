@@ -217,6 +217,31 @@ Test(values, networks)
 	}
 }
 
+/* A peer's address is never a mapped one, so neither is a network. */
+Test(values, mapped_networks)
+{
+	static const struct {
+		const char *text, *is;
+	} cases[] = {
+		{ "::ffff:192.0.2.0/120", "192.0.2.0/24" },
+		{ "::ffff:192.0.2.1", "192.0.2.1" },
+		{ "::ffff:0.0.0.0/96", "0.0.0.0/0" },
+		{ "::/0", "::/0" },
+		{ "::fffe:0:0/112", "::fffe:0:0/112" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct network network;
+		char text[NETWORK_TEXT_MAX];
+		cr_assert_eq(network_parse(&network, span_str(cases[i].text)), 0);
+		network_text(&network, text);
+		cr_expect_str_eq(text, cases[i].is);
+	}
+	struct networks networks;
+	struct netaddr peer = { .family = 4, .octets = { 192, 0, 2, 7 } };
+	cr_assert_eq(networks_parse(&networks, span_str("::ffff:192.0.2.0/120")), 0);
+	cr_expect(networks_allow(&networks, &peer));
+}
+
 Test(values, networks_refused)
 {
 	static const char *const cases[] = { "192.0.2.1/24", "192.0.2.0/33",
