@@ -17,6 +17,7 @@
  */
 #include "auth/decide.h"
 
+#include "auth/names.h"
 #include "auth/scram.h"
 #include "base/die.h"
 #include "ipc/msg.h"
@@ -71,8 +72,13 @@ static int own_name(struct auth *auth, const struct claim *claim,
 		       answerer->source->setup->kind == SOURCE_SQLITE;
 	const char *known = virtual ? answerer->source->record.account.name
 				    : claim->name;
+	char other[LOGIN_NAME_MAX + 1];
+	bool local;
 	if (account_name(span_str(known), name) < 0)
 		(void)span_to_text(span_str(known), name, ACCOUNT_NAME_MAX + 1);
+	for (int i = 1; i <= NAMES_LAST; i++)
+		if (names_other(&auth->setup.names, name, i, &local, other))
+			(void)span_to_text(span_str(other), name, ACCOUNT_NAME_MAX + 1);
 	for (uint32_t i = 0; i < auth->setup.sources_n; i++)
 		if (auth->setup.sources[i].kind == SOURCE_SQLITE &&
 			record_own_domain(&auth->sources[i].record,
