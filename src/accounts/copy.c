@@ -49,7 +49,8 @@ static int fail_file(struct store *store, const char *path)
 
 static void remove_files(const char *path)
 {
-	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal", ".lock" };
+	static const char *const suffixes[] = { "", "-wal", "-shm", "-journal",
+		".lock" };
 	char name[STORE_PATH_MAX + 16];
 	int saved = errno;
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {

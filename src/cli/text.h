@@ -33,8 +33,8 @@ int text_on_off(const char *text, bool *on);
  * root, or of root's group. */
 int text_owner(const char *name, uint32_t *uid, uint32_t *gid, const char **why);
 
-/* Prints what others wrote (names, subjects, paths): what a terminal would obey, and what
- * is no UTF-8, as '?'. width counts characters. */
+/* Prints what others wrote (names, subjects, paths): what a terminal would obey, and
+ * what is no UTF-8, as '?'. width counts characters. */
 void text_print(FILE *out, const char *value, int width);
 
 /* A moment as JSON: null for 0. */

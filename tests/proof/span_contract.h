@@ -1,7 +1,7 @@
 /*
- * span_contract: what spans promise, for Frama-C's WP: whoever has a span that may be read
- * gets, by every cut of it, one that may be read. Read in front of src/base/span.c and
- * src/ipc/msg.c by tests/proof/run.
+ * span_contract: what spans promise, for Frama-C's WP: whoever has a span that may be
+ * read gets, by every cut of it, one that may be read. Read in front of src/base/span.c
+ * and src/ipc/msg.c by tests/proof/run.
  */
 #include "base/span.h"
 
