@@ -17,12 +17,14 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <malloc.h>
 #include <openssl/err.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 enum {
 	UP_SIZE = 16384, /* one TLS record */
@@ -178,7 +180,9 @@ static void release(struct relay *r)
 		pages_release(r->up.data, r->up.size);
 	if (!r->down.held.n)
 		pages_release(r->down.data, r->down.size);
+#ifdef __GLIBC__ /* others give back by themselves, or cannot be asked */
 	malloc_trim(0);
+#endif
 	pages_release_stack();
 	r->quiet = true;
 }

@@ -16,8 +16,10 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <sys/socket.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 enum { TOUCH_MS = 1000, DRAIN_MAX = 16 };
 
@@ -63,7 +65,9 @@ static void release(struct session *s)
 	ahead_drop(s);
 	free(s->block);
 	s->block = NULL;
+#ifdef __GLIBC__ /* others give back by themselves, or cannot be asked */
 	malloc_trim(0);
+#endif
 	pages_release_stack();
 }
 

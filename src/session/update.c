@@ -53,18 +53,19 @@ enum event update_run(struct session *s)
 	if (s->signals->told)
 		return (enum event)s->signals->told;
 	int failed = commit(s);
+	const char *plural = s->removed == 1 ? "" : "s";
 	io_close(&s->lock);
 	if (failed)
 		reply_line(&s->replies,
 			"-ERR [SYS/TEMP] some deleted messages were not removed");
 	else if (s->unkept)
 		reply_line(&s->replies,
-			"+OK %" PRIu64 " messages removed, %" PRIu64
+			"+OK %" PRIu64 " message%s removed, %" PRIu64
 			" of them for good, good bye",
-			s->removed, s->unkept);
+			s->removed, plural, s->unkept);
 	else
-		reply_line(&s->replies, "+OK %" PRIu64 " messages removed, good bye",
-			s->removed);
+		reply_line(&s->replies, "+OK %" PRIu64 " message%s removed, good bye",
+			s->removed, plural);
 	reply_flush(&s->replies);
 	return EVENT_QUIT;
 }
