@@ -522,7 +522,8 @@ class Reload(Case):
         with self.master.login() as client:
             self.assertEqual(client.reply, "+OK ready")
         deadline = time.monotonic() + PATIENCE
-        while len(children(self.master.process.pid)) != len(PROGRAMS) or \
+        # and the logger
+        while len(children(self.master.process.pid)) != len(PROGRAMS) + 1 or \
                 auth in children(self.master.process.pid):
             self.assertLess(time.monotonic(), deadline)
 
