@@ -11,6 +11,7 @@
 #include "master_world.h"
 
 #include "fuzz.h"
+#include "master/logger.h"
 #include "postern/control.h"
 #include "postern/report.h"
 
@@ -293,6 +294,7 @@ static void nothing(void *context)
 static void one_life(void)
 {
 	static struct config config;
+	static struct logger logger; /* never started: nothing is logged */
 	struct buf errors;
 	int ends[2];
 	char path[256];
@@ -303,7 +305,7 @@ static void one_life(void)
 	buf_init(&errors, 65536);
 	FUZZ_CHECK(config_load(&config, path, &errors) == 0);
 	buf_free(&errors);
-	FUZZ_CHECK(master_init(&master, path, ends[0]) == 0);
+	FUZZ_CHECK(master_init(&master, path, ends[0], &logger) == 0);
 	master.root = false;
 	master.rows.buckets_n = 64; /* rows_each() is called after each turn */
 	world_begin(ends[1]);
