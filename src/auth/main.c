@@ -145,7 +145,7 @@ static void prepare(void)
 	if (sandbox_auth(auth.setup.pam_session) < 0)
 		die(EXIT_TEMPORARY, "the sandbox");
 	if (offer_begin(&offer, &auth) < 0)
-		die(EXIT_TEMPORARY, "the master does not listen");
+		warm_unheard();
 }
 
 int main(void)

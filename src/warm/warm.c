@@ -132,14 +132,18 @@ void warm_begin(const char *program, int last, struct buf *message)
 	receive_setup(message);
 }
 
-void warm_ready(void)
+_Noreturn void warm_unheard(void)
 {
-	if (loop_report(&(struct report){ .kind = REPORT_READY }) == 0)
-		return;
 	/* It has given up, because of another program; and said so. */
 	if (errno == EPIPE || errno == ECONNRESET)
 		exit(EXIT_TEMPORARY);
 	die(EXIT_TEMPORARY, "the master does not listen");
+}
+
+void warm_ready(void)
+{
+	if (loop_report(&(struct report){ .kind = REPORT_READY }) < 0)
+		warm_unheard();
 }
 
 static bool hear(struct warm *w, int channel);

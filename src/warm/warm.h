@@ -68,6 +68,10 @@ void warm_begin(const char *program, int last, struct buf *message);
 /* Tells the master that work may come. Dies when it cannot. */
 void warm_ready(void);
 
+/* A report did not reach the master (errno): ends the process; silently when the
+ * master has gone. */
+_Noreturn void warm_unheard(void);
+
 _Noreturn void warm_run(const struct warm_work *work);
 
 #endif
