@@ -14,7 +14,7 @@ import hold
 from server import PATIENCE, SANITIZED, Server, add_unix_user, children, main, message, \
     program_of, put_mbox
 
-PASSWORD = "secret"
+PASSWORD = "wrzlbrmpft-0815"
 JOE, ANN = "joe@example.org", "unixann"
 
 
@@ -275,6 +275,55 @@ class Live(unittest.TestCase):
                     except OSError:
                         pass
         return octets
+
+    def random_blocks(self, pid):
+        """What may be a secret: blocks of 32 octets that look drawn, in memory that is no
+        library's (its tables are everybody's)."""
+        found = set()
+        with open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
+            for entry in maps(pid):
+                start, end = (int(x, 16) for x in entry[0].split("-"))
+                library = ".so" in (entry[5:] or [""])[0]
+                if not entry[1].startswith("rw") or library or end - start > 64 << 20:
+                    continue
+                mem.seek(start)
+                with contextlib.suppress(OSError):
+                    octets = mem.read(end - start)
+                    blocks = (octets[at:at + 32] for at in range(0, len(octets) - 31, 8))
+                    found |= {b for b in blocks if len(set(b)) >= 26
+                              and sum(32 <= c < 127 for c in b) < 24}
+        return found
+
+    def test_what_domains_share(self):
+        """Whoever knows something of another domain's has a reason for it: keeper and auth
+        the key of testimonies, and the master what it has told each; keeper and gates what is
+        public, which the gates' parent has read from the certificate."""
+        if SANITIZED:
+            self.skipTest("a sanitized build shares its own tables")
+        seen = {name: self.random_blocks(pid) for name, pid in self.everybody_and_master()}
+        keeper, auth, public = (seen[n] for n in ("postern-keeper", "postern-auth", "pop3-gate"))
+        witness = keeper & auth
+        self.assertTrue(witness)
+        for name, blocks in seen.items():
+            with self.subTest(name):
+                if name in ("postern-keeper", "posternd", "postern-auth"):
+                    continue
+                self.assertFalse(blocks & witness)
+                self.assertFalse(blocks & auth)
+                if name != "TLS gate":  # it was sent a signature, which is public too
+                    self.assertFalse((blocks & keeper) - public)
+                if name != "logger":  # the master's own fork
+                    self.assertFalse(blocks & seen["posternd"])
+        self.assertFalse(seen["virtual session"] & seen["system session"])
+        self.assertFalse(seen["stranger"] & seen["TLS gate"] - public)
+
+    def test_no_password_stays(self):
+        """Those that JOE and ANN have sent are in nobody's memory any more."""
+        if SANITIZED:
+            self.skipTest("a sanitized build keeps what was freed")
+        for name, pid in self.everybody_and_master():
+            with self.subTest(name):
+                self.assertNotIn(PASSWORD.encode(), self.memory(pid))
 
     def test_environment_and_arguments(self):
         for name, pid in self.everybody():
