@@ -19,7 +19,7 @@
 #include <poll.h>
 #include <sys/file.h>
 
-enum { WAIT_MS = 50, SETTLE_MS = 1000 };
+enum { WAIT_MS = 50, SETTLE_MS = 5000 };
 
 static int record_lock(int fd, short type)
 {

@@ -32,7 +32,7 @@ int mbox_lock(
 /*
  * To be called before octets are cut off, and the size asked for afterwards: where
  * no dotlock of ours stands, an agent that knows only those may have begun to deliver.
- * Waits until it is done, a second at most: it may also be one that waits for our
+ * Waits until it is done, five seconds at most: it may also be one that waits for our
  * other locks.
  */
 void mbox_lock_settle(const struct mbox_lock *lock);

@@ -317,6 +317,14 @@ class Neighbours(unittest.TestCase):
     @needs("strace")
     def test_an_agent_that_knows_only_dotlocks(self):
         """It begins when the commit has begun, and delivers when that is about to cut."""
+        if not any(self.deliver_late() for _ in range(5)):
+            self.fail("no commit looked at the dotlock before it cut")
+
+    def deliver_late(self):
+        """False: the cut was there first. Once it may be that the busy machine gave the
+        agent its turn late."""
+        if os.path.exists(SPOOL):
+            os.unlink(SPOOL)
         self.fill([f"mail-{i}" for i in range(20)], 20000)
         # The sixth write is the mark; what the seventh tells is that the cut will come.
         thread, said = self.commit_slowly(self.login(), range(1, 20, 2), 6,
@@ -325,11 +333,15 @@ class Neighbours(unittest.TestCase):
         wait_for(lambda: said or self.writes() >= 7)
         soon = time.monotonic() + 0.4
         wait_for(lambda: time.monotonic() > soon or self.cuts())
-        put_mbox(SPOOL, [mail("late")])
+        in_time = not said and not self.cuts()
+        if in_time:
+            put_mbox(SPOOL, [mail("late")])
         os.unlink(DOTLOCK)
         thread.join(PATIENCE)
         self.assertIn("+OK", said[0])
-        self.assertEqual(self.stored(), [f"mail-{i}" for i in range(1, 20, 2)] + ["late"])
+        left = [f"mail-{i}" for i in range(1, 20, 2)]
+        self.assertEqual(self.stored(), left + ["late"] if in_time else left)
+        return in_time
 
     def test_replaced_while_the_lock_is_waited_for(self):
         """The walls are around the file that had the name when the session began: come
