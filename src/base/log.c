@@ -80,7 +80,8 @@ void log_text(struct span text)
 	log_put(LEVEL_INFO, text);
 }
 
-static void put_format(enum log_level level, const char *format, va_list args)
+static void __attribute__((format(printf, 2, 0)))
+put_format(enum log_level level, const char *format, va_list args)
 {
 	char text[LOG_LINE_MAX];
 	if (vsnprintf(text, sizeof(text), format, args) >= 0)
