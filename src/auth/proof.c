@@ -194,7 +194,7 @@ static int read_client(
 
 int proof_read(struct span messages, struct proof *proof)
 {
-	struct span parts[MESSAGES];
+	struct span parts[MESSAGES] = { { NULL, 0 } };
 	*proof = (struct proof){ .tls13 = split(messages, order13, parts) == 0 };
 	if (!proof->tls13 && split(messages, order12, parts) < 0)
 		return -1;

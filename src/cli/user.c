@@ -128,7 +128,7 @@ static int change_password(
 {
 	struct secret password = { 0 };
 	struct credentials credentials;
-	struct kept kept;
+	struct kept kept = { 0 };
 	int result = kept_now(store, account, &kept);
 	if (result == 0)
 		result = prompt_password(cli, account->name, &password);

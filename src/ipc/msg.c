@@ -127,7 +127,7 @@ struct span msg_get_octets(struct msg_in *in, size_t min, size_t max)
 void msg_get_exactly(struct msg_in *in, unsigned char *to, size_t n)
 {
 	struct span octets = msg_get_octets(in, n, n);
-	if (octets.n == n)
+	if (octets.p && octets.n == n)
 		memcpy(to, octets.p, n);
 }
 

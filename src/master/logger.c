@@ -72,12 +72,14 @@ struct pump {
 /* Is it a stream of journald's, which understands "<N>"? */
 static bool is_journal(int fd)
 {
-	unsigned long long device, inode;
+	char name[64];
 	const char *stream = getenv("JOURNAL_STREAM");
 	struct stat st;
-	return stream && fstat(fd, &st) == 0 &&
-	       sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
-	       st.st_dev == device && st.st_ino == inode;
+	if (!stream || fstat(fd, &st) < 0)
+		return false;
+	snprintf(name, sizeof(name), "%llu:%llu", (unsigned long long)st.st_dev,
+		(unsigned long long)st.st_ino);
+	return strcmp(stream, name) == 0;
 }
 
 static void put(struct pump *pump, enum log_level level, struct span text)
